@@ -1,0 +1,30 @@
+"""问据 (wenju): questions over a folder of Chinese articles, answered with evidence.
+
+>>> from qa import QA                                        # doctest: +SKIP
+>>> qa = QA.build(["articles/"])                             # doctest: +SKIP
+>>> qa.ask("2024年受理了多少件环境投诉?").text               # doctest: +SKIP
+'129件'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qa.errors import QAError
+    from qa.pipeline import QA
+    from qa.types import Answer, Article, Citation, Document, Hit, Passage
+
+__all__ = ["QA", "Answer", "Article", "Citation", "Document", "Hit", "Passage", "QAError"]
+__version__ = "0.1.0"
+
+_HOMES = {"QA": "qa.pipeline", "QAError": "qa.errors"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Import a public name when it is first used, so that ``import qa`` costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'qa' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES.get(name, "qa.types")), name)

@@ -1,0 +1,1 @@
+"""Files come in; documents, and then the passages that they are cut into, go out."""

@@ -1,0 +1,176 @@
+"""Takes a page apart: a document in, its articles out, each with title, source, date and author.
+
+An article begins at the top of the page, at a jump line (上接一版), after a byline that closed
+the one before, and where headings stand before the marks of a beginning: 本报讯, a dateline,
+a reporter's line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from qa.corpus.layout import Block, blocks, read
+from qa.text import fold
+from qa.types import Article, Document
+
+_OPENING = re.compile(
+    r"本报讯|本报.{0,12}日[电讯]|据?(?:新华社|中新[社网]|人民网|央视网).{0,16}[电讯]"
+)
+_DATE = re.compile(r"((?:19|20)\d\d)\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})")
+_FIELD = re.compile(r"([一-鿿]{2,4})\s*[::]\s*(.*?)(?=\s*[一-鿿]{2,4}\s*[::]|$)")
+_FIELD_NAMES = {"来源": "publisher", "发布": "publisher", "作者": "author", "记者": "author"}
+_ROLES = re.compile(r"本报|特约|记者|通讯员|作者|撰稿|供稿|文/图|[()（）【】]")
+_CONTINUES = ("——", "—", ":", "：")
+_KINSHIP = 0.3
+"""Least share of a title's character pairs in a text for both to be of one article."""
+_LEAD = 0.2
+"""How much closer to the text a later title line must be to be the main one."""
+
+
+@dataclass(slots=True)
+class Story:
+    """An article on a page.
+
+    Attributes:
+        article: Title, publisher, date and author, as far as the page gives them.
+        subtitles: Lines of the title beside the main one, in order.
+        blocks: All its blocks in reading order, those of the title among them.
+    """
+
+    article: Article = field(default_factory=Article)
+    subtitles: tuple[str, ...] = ()
+    blocks: list[Block] = field(default_factory=list)
+    titles: list[Block] = field(default_factory=list)
+    jumped: bool = False
+
+    def has_body(self) -> bool:
+        """True once a paragraph of the article has been met."""
+        return any(block.kind == "body" for block in self.blocks)
+
+
+def stories(document: Document) -> list[Story]:
+    """The articles of a document, in order; together their blocks are all of its text."""
+    found = _split(document)
+    spare: list[tuple[Story, str]] = []
+    for story in found:
+        lines = _title_lines(document.text, story.titles)
+        main = _main_title(lines, _body(document.text, story))
+        story.article = _article(document, story, main)
+        story.subtitles = tuple(line for line in lines if line != main)
+        spare += [(story, line) for line in story.subtitles]
+    for story in found:
+        if story.jumped and spare:
+            body = _body(document.text, story)
+            owner, line = max(spare, key=lambda item: _kinship(item[1], body))
+            if _kinship(line, body) >= _KINSHIP:
+                story.article = _article(document, story, line)
+                owner.subtitles = tuple(other for other in owner.subtitles if other != line)
+                spare.remove((owner, line))
+    return found
+
+
+def _split(document: Document) -> list[Story]:
+    """Give each block to its article."""
+    page = blocks(document)
+    found = [Story()]
+    closed = False
+    for index, block in enumerate(page):
+        story = found[-1]
+        has_body = story.has_body()
+        if block.kind == "jump" and has_body and "下转" not in fold(_string(document.text, block)):
+            found.append(story := _next_story(story))
+            story.jumped = True
+            closed = False
+        elif block.kind == "heading":
+            if has_body and (block.level == 1 or _opens(document.text, page[index:], closed)):
+                found.append(story := _next_story(story))
+                closed = False
+            if not story.has_body() and not story.jumped and (block.level < 2 or not story.titles):
+                story.titles.append(block)
+        elif block.kind == "byline":
+            closed = has_body
+        elif block.kind == "body":
+            closed = False
+        story.blocks.append(block)
+    return [story for story in found if story.blocks]
+
+
+def _next_story(last: Story) -> Story:
+    """A new article; a caption that stands after the last one's byline goes with it."""
+    kept = len(last.blocks)
+    while kept and last.blocks[kept - 1].kind == "caption":
+        kept -= 1
+    if kept and last.blocks[kept - 1].kind == "byline":
+        moved, last.blocks = last.blocks[kept:], last.blocks[:kept]
+        return Story(blocks=moved)
+    return Story()
+
+
+def _opens(text: str, page: list[Block], closed: bool) -> bool:
+    """True where the headings that ``page`` begins with are the title of a new article."""
+    rest = [block for block in page if block.kind not in ("heading", "caption")]
+    if not rest:
+        return False
+    if closed or rest[0].kind in ("byline", "source"):
+        return any(block.kind == "body" for block in rest)
+    return rest[0].kind == "body" and _OPENING.match(fold(_string(text, rest[0]))) is not None
+
+
+def _string(text: str, block: Block) -> str:
+    return read(text, block.spans)[0]
+
+
+def _body(text: str, story: Story) -> str:
+    return fold("".join(_string(text, b) for b in story.blocks if b.kind in ("body", "caption")))
+
+
+def _title_lines(text: str, titles: list[Block]) -> list[str]:
+    """The title's lines; one that ends in —— or : goes on in the next."""
+    lines: list[str] = []
+    for block in titles:
+        line = _string(text, block).lstrip("#").strip()
+        if lines and lines[-1].endswith(_CONTINUES):
+            lines[-1] += line
+        else:
+            lines.append(line)
+    return lines
+
+
+def _main_title(lines: list[str], body: str) -> str:
+    """The line closest to the text; of lines about as close, the first."""
+    main = lines[0] if lines else ""
+    for line in lines[1:]:
+        if _kinship(line, body) > _kinship(main, body) + _LEAD:
+            main = line
+    return main
+
+
+def _kinship(title: str, body: str) -> float:
+    folded = fold(title)
+    pairs = {folded[i : i + 2] for i in range(len(folded) - 1) if folded[i : i + 2].isalnum()}
+    return sum(pair in body for pair in pairs) / len(pairs) if pairs else 0.0
+
+
+def _article(document: Document, story: Story, title: str) -> Article:
+    fields = {"title": title or ("" if story.jumped else document.title), "author": ""}
+    fields |= {name: document.metadata.get(name, "") for name in ("publisher", "date", "author")}
+    for block in story.blocks:
+        line = _string(document.text, block)
+        if block.kind == "source":
+            fields |= _source_fields(line)
+        elif block.kind == "byline":
+            fields["author"] = fields["author"] or " ".join(_ROLES.sub(" ", line).split())
+    return Article(**fields)
+
+
+def _source_fields(line: str) -> dict[str, str]:
+    """What a line such as ``来源:中国网 时间:2021-09-09 编辑:陈蓉`` says."""
+    found: dict[str, str] = {}
+    if date := _DATE.search(line):
+        found["date"] = "{}-{:0>2}-{:0>2}".format(*date.groups())
+    for match in _FIELD.finditer(line):
+        name = _FIELD_NAMES.get(fold(match.group(1)))
+        if name and match.group(2):
+            found.setdefault(name, match.group(2))
+    return found

@@ -1,0 +1,305 @@
+"""Repairs a page: text with hard wraps, captions and bylines in, blocks of whole paragraphs out.
+
+Nothing is changed or invented: a block is a list of ranges of the original text. What a reader
+of the page does without thinking is done by four rules:
+
+1. Lines that fill a column of one width are one paragraph (a hard wrap).
+2. A short line without a full stop, after a finished paragraph, is a heading, unless the words
+   show that it was torn off ("使用平台对全 | 县在建工程": 全县 is a word).
+3. A caption is known by its words (资料图, 供图, 摄) or by the gap that a picture left.
+4. A paragraph without a full stop goes on in the next one, past any captions between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from qa.text import PERSON, fold, segment, tie, width
+from qa.types import Document, Span
+
+Kind = Literal["heading", "body", "caption", "byline", "source", "jump"]
+
+HEADING_LENGTH = 45
+"""Most characters of a heading; the longest on the seed pages has 35."""
+_CAPTION_LENGTH = 120
+_TORN = 3.0
+"""Nats of ``tie`` from which on a word is taken to be torn."""
+_PICTURE_GAP = 3
+"""Blank lines that a picture leaves on a page copied as text."""
+
+_ROLE = (
+    r"(?:本报|特约|见习|实习|新华社|中新社|人民网|首席)?(?:记者|通讯员|实习生|评论员)"
+    r"|作者|撰稿|供稿|文/图|文|图|摄影"
+)
+_NAME = rf"(?:{PERSON})"
+_ROLES_AND_NAMES = (
+    rf"(?:(?:{_ROLE})[\s::/]*)*{_NAME}(?:[\s、,，/]+(?:(?:{_ROLE})[\s::/]*)*{_NAME})*"
+)
+_BYLINE = re.compile(rf"[(（【]?\s*{_ROLES_AND_NAMES}\s*(?:文/图|摄影报道|报道|文|图)?\s*[)）】]?")
+_JUMP = re.compile(r"[(（【]\s*(?:上接|下转|紧接|转)[^()（）【】]{0,12}版[^()（）【】]{0,8}[)）】]")
+_SOURCE = re.compile(
+    r"(?:来源|时间|日期|编辑|责编|责任编辑|作者|点击|浏览|发布|发布时间|发表时间|记者|字号|审核)\s*[::]"
+)
+_CAPTION = re.compile(
+    r"[(（][^()（）]{0,20}(?:资料图|资料照片|供图|图片|摄)[^()（）]{0,6}[)）]\s*$|^(?:图为|上图|下图|左图|右图|图片说明)"
+    r"|摄于.{2,12}日|(?:记者|通讯员)\s*\S{2,4}\s*摄[。)）]?$"
+)
+_FINISHED = re.compile(r"[。!?！？;；:：…][”’」』)）】》\"]*(?:[(（][^()（）]*[)）])?[”’」』]*$")
+_DANGLING = re.compile(r"[的和与及或在对将把被向从为以于而并且是让使由给,，、—~]$")
+_NO_START = re.compile(r"^[,，、。;；:：!?！？)）】》”’」』…%]")
+_MARKUP = re.compile(r"(#{1,6})[ \t]+(?=\S)")
+_ITEM = re.compile(r"[-*+•·] |\d{1,3}[.)] |\|")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, a heading, a caption or the like.
+
+    Attributes:
+        kind: What it is on the page.
+        spans: Its pieces of the document's text; more than one where it was torn.
+        level: Of a heading: 1 to 6 where the text marks it, else 0.
+    """
+
+    kind: Kind
+    spans: tuple[Span, ...]
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    end: int
+    gap: int
+    """Blank lines before it."""
+
+
+def read(text: str, spans: Sequence[Span]) -> tuple[str, list[int]]:
+    """The text of a block as one line, and the place in ``text`` of each of its characters.
+
+    White space inside is one space; a line break leaves a space only between two words that
+    are not Chinese.
+    """
+    characters: list[str] = []
+    places: list[int] = []
+    for start, end in spans:
+        for match in re.finditer(r"\s+|\S+", text[start:end]):
+            run = match.group()
+            if not run.isspace():
+                characters.extend(run)
+                places.extend(range(start + match.start(), start + match.end()))
+            elif characters and (
+                "\n" not in run
+                or (characters[-1].isascii() and text[start + match.end()].isascii())
+            ):
+                characters.append(" ")
+                places.append(start + match.start())
+    return "".join(characters), places
+
+
+def stretches(text: str, places: Iterable[int]) -> Iterator[Span]:
+    """The contiguous ranges of ``text`` that ``places`` make up; white space does not part them."""
+    start = end = -1
+    for place in places:
+        if text[place].isspace():
+            continue
+        if start < 0 or place < end or (place > end and not text[end:place].isspace()):
+            if start >= 0:
+                yield start, end
+            start = place
+        end = place + 1
+    if start >= 0:
+        yield start, end
+
+
+def blocks(document: Document) -> list[Block]:
+    """Read a page: its blocks in reading order; together they hold all of its text.
+
+    The order is the page's, but that the rest of a torn paragraph stands before the captions
+    that tore it.
+    """
+    text = document.text
+    lines = list(_lines(text))
+    if document.markup:
+        return _markup_blocks(text, lines)
+    paragraphs = _unwrapped(text, lines)
+    return _joined(text, _classified(text, paragraphs))
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Lines that are not blank, without the white space around them."""
+    gap = 0
+    start = 0
+    while start <= len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line = text[start:end]
+        stripped = line.strip()
+        if stripped:
+            first = start + len(line) - len(line.lstrip())
+            yield _Line(first, first + len(stripped), gap)
+            gap = 0
+        else:
+            gap += 1
+        start = end + 1
+
+
+def _markup_blocks(text: str, lines: list[_Line]) -> list[Block]:
+    found: list[Block] = []
+    open_paragraph = False
+    for line in lines:
+        content = text[line.start : line.end]
+        if mark := _MARKUP.match(content):
+            level = len(mark.group(1))
+            found.append(Block("heading", ((line.start, line.end),), level))
+            open_paragraph = False
+        elif open_paragraph and not line.gap and not _ITEM.match(content):
+            start = found[-1].spans[0][0]
+            found[-1] = Block("body", ((start, line.end),))
+        else:
+            found.append(Block("body", ((line.start, line.end),)))
+            open_paragraph = True
+    return found
+
+
+def _column(text: str, lines: list[_Line]) -> int:
+    """Width in terminal columns of a hard-wrapped page; 0 for a page that is not wrapped."""
+    widths = Counter(
+        width(text[line.start : line.end]) for line in lines if line.end - line.start < 80
+    )
+    if sum(widths.values()) < max(6, 0.7 * len(lines)):
+        return 0
+    best = max(widths, key=lambda w: (sum(widths[w - d] for d in range(3)), w))
+    full = sum(widths[best - d] for d in range(3))
+    longer = sum(count for w, count in widths.items() if w > best)
+    return best if best >= 20 and full >= 0.4 * len(lines) and longer <= 0.05 * len(lines) else 0
+
+
+def _unwrapped(text: str, lines: list[_Line]) -> list[_Line]:
+    """Paragraphs: the lines themselves, or what a hard wrap made of them."""
+    column = _column(text, lines)
+    if not column:
+        return lines
+    paragraphs: list[_Line] = []
+    goes_on = False
+    for line in lines:
+        if goes_on and not line.gap:
+            paragraphs[-1] = replace(paragraphs[-1], end=line.end)
+        else:
+            paragraphs.append(line)
+        goes_on = width(text[line.start : line.end]) >= column - 2
+    return paragraphs
+
+
+def _classified(text: str, paragraphs: list[_Line]) -> list[Block]:
+    found: list[Block] = []
+    for index, paragraph in enumerate(paragraphs):
+        following = paragraphs[index + 1] if index + 1 < len(paragraphs) else None
+        start = paragraph.start
+        if jump := _JUMP.match(fold(text[start : min(paragraph.end, start + 40)])):
+            found.append(Block("jump", ((start, start + jump.end()),)))
+            start += jump.end()
+            while start < paragraph.end and text[start].isspace():
+                start += 1
+            if start == paragraph.end:
+                continue
+        kind = _kind(text, replace(paragraph, start=start), following, found)
+        found.append(Block(kind, ((start, paragraph.end),)))
+    return _without_lists(found)
+
+
+def _kind(text: str, paragraph: _Line, following: _Line | None, before: list[Block]) -> Kind:
+    if paragraph.end - paragraph.start > _CAPTION_LENGTH:
+        return "body"
+    content = fold(text[paragraph.start : paragraph.end])
+    rest = fold(text[following.start : following.start + 40]) if following else ""
+    last = next((block for block in reversed(before) if block.kind != "caption"), None)
+    torn = last is not None and last.kind == "body" and not _finished(text, last)
+    if _CAPTION.search(content):
+        return "caption"
+    if (
+        paragraph.gap >= _PICTURE_GAP
+        and before
+        and (torn or (_FINISHED.search(content) and len(content) <= 60))
+    ):
+        return "caption"
+    if _SOURCE.search(content) and not _FINISHED.search(content.rstrip(":")):
+        return "source"
+    if _is_byline(content) and not torn:
+        return "byline"
+    if torn or len(content) > HEADING_LENGTH or _is_torn(content, rest):
+        return "body"
+    if content.endswith(":"):  # 某某局: (the title goes on), not 他提出以下要求,分三步走:
+        return "body" if len(content) > 25 or "," in content else "heading"
+    return "body" if _FINISHED.search(content) else "heading"
+
+
+def _is_byline(content: str) -> bool:
+    if not _BYLINE.fullmatch(content) or len(content) > 40:
+        return False
+    bare = content.strip("()（）【】 ")
+    # Three names in a row, or one that no dictionary knows: "沈远万", but not "高等教育".
+    return (
+        bare != content
+        or " " in bare
+        or re.search(_ROLE, bare) is not None
+        or len(segment(bare)) > 1
+    )
+
+
+def _is_torn(content: str, rest: str) -> bool:
+    """True where ``rest`` goes on with the sentence, or the word, that ``content`` began."""
+    if not rest or content.endswith(("——", ":", "：")):
+        return False
+    if _DANGLING.search(content) or _NO_START.match(rest):
+        return True
+    if content.count("“") > content.count("”") or content.count("(") > content.count(")"):
+        return True
+    return tie(content[-6:], rest[:6]) > _TORN
+
+
+def _without_lists(found: list[Block]) -> list[Block]:
+    """Turn runs of more than five "headings" into body: a list or a table of short lines."""
+    result = list(found)
+    start = 0
+    for index in range(len(found) + 1):
+        if index < len(found) and found[index].kind == "heading":
+            continue
+        if index - start > 5:
+            result[start:index] = [replace(block, kind="body") for block in found[start:index]]
+        start = index + 1
+    return result
+
+
+def _finished(text: str, block: Block) -> bool:
+    start, end = block.spans[-1]
+    tail = text[max(start, end - 40) : end]
+    return _FINISHED.search(tail) is not None or not re.search(r"[,，。、;；:：]", text[start:end])
+
+
+def _joined(text: str, found: list[Block]) -> list[Block]:
+    """Put torn paragraphs together again."""
+    result: list[Block] = []
+    for block in found:
+        last = len(result) - 1
+        while last >= 0 and result[last].kind == "caption":
+            last -= 1
+        if block.kind == "body" and last >= 0 and result[last].kind == "body":
+            torn = _is_torn_short(text, result[last], block) or not _finished(text, result[last])
+            if torn:
+                result[last] = Block("body", result[last].spans + block.spans)
+                continue
+        result.append(block)
+    return result
+
+
+def _is_torn_short(text: str, block: Block, following: Block) -> bool:
+    start, end = block.spans[-1]
+    if _FINISHED.search(text[max(start, end - 40) : end]) or end - start > HEADING_LENGTH:
+        return False
+    begin = following.spans[0][0]
+    return _is_torn(fold(text[start:end]), fold(text[begin : begin + 40]))

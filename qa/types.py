@@ -1,0 +1,191 @@
+"""The nouns: what flows from files to an answer, as frozen dataclasses and two Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Span: TypeAlias = tuple[int, int]
+"""A half-open range of characters, ``(start, end)``, in a document's text."""
+
+Vectors: TypeAlias = NDArray[np.float32]
+"""Embeddings, shape (n, dimension), each row of length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text as decoded: a file, or one record of a JSON-lines file.
+
+    Attributes:
+        id: The path, for a record ``path#record id``. Unique in an index.
+        path: The file's path as the user gave it, with ``/`` between parts.
+        title: Title that the format itself carries (HTML, DOCX, JSON lines); else "".
+        text: Exactly as decoded; every span of this document counts its characters.
+        encoding: Codec that the text was read with, such as "gb18030".
+        metadata: What the format carries of ``date``, ``publisher``, ``author``.
+        record: Line of the record in a JSON-lines file, from 1; 0 for a file of its own.
+        markup: True where headings are marked with ``#`` (Markdown, HTML, DOCX).
+    """
+
+    id: str
+    path: str
+    title: str
+    text: str
+    encoding: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    record: int = 0
+    markup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """What a page says of one article in it; a part that the page does not give is ""."""
+
+    title: str = ""
+    publisher: str = ""
+    date: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of one article, of whole sentences, small enough to embed.
+
+    Attributes:
+        id: ``document id@number``, the number from 0 in the order of reading.
+        document_id: The document it comes from.
+        article: The article it belongs to.
+        headings: Section headings above it, outermost first.
+        kind: "body" or "caption".
+        text: As read after repair; paragraphs are separated by a line feed.
+        spans: Pieces of the document's text, in order of reading. Joined, they are
+            ``text`` but for white space.
+    """
+
+    id: str
+    document_id: str
+    article: Article
+    headings: tuple[str, ...]
+    kind: str
+    text: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found for a question.
+
+    Attributes:
+        passage: What was found.
+        path: File of its document, as the user gave it.
+        lines: First and last line in the file, from 1.
+        score: Sum of ``shares``; higher is better. Comparable within one question only.
+        rank: From 1.
+        shares: What each leg ("dense", "words", "bigrams", …) adds to ``score``.
+        raw: Each leg's own measure: cosine, BM25. A leg that did not find it is absent.
+    """
+
+    passage: Passage
+    path: str
+    lines: tuple[int, int]
+    score: float
+    rank: int
+    shares: Mapping[str, float]
+    raw: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A contiguous quotation and the place where anyone can check it.
+
+    Attributes:
+        marker: Number that the answer refers to it by, from 1.
+        document_id: Document of the quotation.
+        path: The file, as the user gave it.
+        title: Title of the article.
+        publisher: Publisher of the article, or "".
+        date: Date of the article, or "".
+        lines: First and last line in the file, from 1.
+        span: Characters of the document's text.
+        quote: The quoted text; equal to the text at ``span`` but for white space.
+    """
+
+    marker: int
+    document_id: str
+    path: str
+    title: str
+    publisher: str
+    date: str
+    lines: tuple[int, int]
+    span: Span
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said to a question; "not found" is an answer too.
+
+    Attributes:
+        question: As asked.
+        understood: The question that was searched for.
+        text: The short answer; "" if abstained. It stands in ``evidence``.
+        evidence: The sentence, or two, that the answer stands on; the nearest if abstained.
+        confidence: Probability in [0, 1] that the evidence answers the question.
+        abstained: True where nothing in the corpus answers.
+        citations: Where ``evidence`` stands.
+        hits: The passages found, best first.
+    """
+
+    question: str
+    understood: str
+    text: str
+    evidence: str
+    confidence: float
+    abstained: bool
+    citations: tuple[Citation, ...]
+    hits: tuple[Hit, ...]
+
+
+class Retriever(Protocol):
+    """Finds passages for a question."""
+
+    def search(self, question: str, k: int) -> list[Hit]:
+        """The best ``k`` passages, best first."""
+        ...
+
+
+class Reader(Protocol):
+    """Answers a question from passages."""
+
+    def read(self, question: str, hits: Sequence[Hit]) -> Answer:
+        """An answer that stands in the passages, or none."""
+        ...
+
+
+class Progress(Protocol):
+    """Told how far a long piece of work has come."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Report ``done`` of ``total`` steps of ``stage``; ``total`` is 0 where unknown."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns text into vectors of one length."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Embed questions."""
+        ...
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Embed passages."""
+        ...
