@@ -1,0 +1,240 @@
+"""Files, documents and passages in SQLite: written once with a generation, read at random."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qa.errors import IndexDamaged
+from qa.index.store import FileRecord
+from qa.types import Article, Document, Passage
+
+_SCHEMA = """
+CREATE TABLE files (
+    path TEXT PRIMARY KEY, absolute TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    encoding TEXT NOT NULL, problem TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE documents (
+    id TEXT NOT NULL UNIQUE, path TEXT NOT NULL, title TEXT NOT NULL, encoding TEXT NOT NULL,
+    metadata TEXT NOT NULL, record INTEGER NOT NULL, markup INTEGER NOT NULL, text TEXT NOT NULL
+);
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL, kind TEXT NOT NULL,
+    title TEXT NOT NULL, publisher TEXT NOT NULL, date TEXT NOT NULL, author TEXT NOT NULL,
+    headings TEXT NOT NULL, text TEXT NOT NULL, spans TEXT NOT NULL,
+    path TEXT NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL,
+    digest BLOB NOT NULL
+);
+CREATE INDEX documents_path ON documents (path);
+CREATE INDEX passages_document ON passages (document);
+"""
+_DOCUMENT = "id, path, title, text, encoding, metadata, record, markup"
+_PASSAGE = "id, document, title, publisher, date, author, headings, kind, text, spans"
+_PLACE = "path, first_line, last_line, row, digest"
+
+
+class CatalogWriter:
+    """Fills a new database."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+        self._connection.executescript(_SCHEMA)
+        self._connection.execute("BEGIN")
+        self.documents = 0
+        self.passages = 0
+
+    def add_file(self, file: FileRecord) -> None:
+        """Add a file, read or not."""
+        self._connection.execute(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)",
+            (file.path, file.absolute, file.size, file.sha256, file.encoding, file.problem),
+        )
+
+    def add_document(
+        self, document: Document, passages: Sequence[Passage], digests: Sequence[bytes]
+    ) -> None:
+        """Add a document with its passages, in rows that follow on.
+
+        Args:
+            document: What the passages are of.
+            passages: In order.
+            digests: For each passage, the digest of what is embedded of it.
+        """
+        self._connection.execute(
+            f"INSERT INTO documents ({_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (
+                document.id,
+                document.path,
+                document.title,
+                document.text,
+                document.encoding,
+                json.dumps(dict(document.metadata), ensure_ascii=False),
+                document.record,
+                document.markup,
+            ),
+        )
+        self.documents += 1
+        lines = _Lines(document)
+        for passage, digest in zip(passages, digests, strict=True):
+            article = passage.article
+            self._connection.execute(
+                f"INSERT INTO passages ({_PASSAGE}, {_PLACE}) VALUES ({', '.join('?' * 15)})",  # noqa: S608
+                (
+                    passage.id,
+                    passage.document_id,
+                    article.title,
+                    article.publisher,
+                    article.date,
+                    article.author,
+                    json.dumps(passage.headings, ensure_ascii=False),
+                    passage.kind,
+                    passage.text,
+                    json.dumps(passage.spans),
+                    document.path,
+                    lines.number(min(start for start, _ in passage.spans)),
+                    lines.number(max(end for _, end in passage.spans) - 1),
+                    self.passages,
+                    digest,
+                ),
+            )
+            self.passages += 1
+
+    def close(self) -> None:
+        """Commit."""
+        self._connection.execute("COMMIT")
+        self._connection.close()
+
+
+class _Lines:
+    """Line numbers of places in a document, found without counting from the start each time."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._place = 0
+        self._line = 1
+
+    def number(self, place: int) -> int:
+        if self._document.record:
+            return self._document.record
+        if place >= self._place:
+            self._line += self._document.text.count("\n", self._place, place)
+        else:
+            self._line -= self._document.text.count("\n", place, self._place)
+        self._place = place
+        return self._line
+
+
+def line_range(document: Document, start: int, end: int) -> tuple[int, int]:
+    """First and last line, from 1, of the characters ``start`` to ``end`` of a document."""
+    lines = _Lines(document)
+    return lines.number(start), lines.number(max(start, end - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A passage with its file, as the user gave it, and its lines, from 1."""
+
+    passage: Passage
+    path: str
+    lines: tuple[int, int]
+
+
+class Catalog:
+    """Reads a database that ``CatalogWriter`` filled; safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+            self._connection.execute("SELECT 1 FROM files, documents, passages LIMIT 1")
+        except sqlite3.Error as error:
+            raise IndexDamaged(f"文章库打不开:{path}({error})", "请运行 qa index 重建。") from error
+        self._lock = threading.Lock()
+
+    def _query(self, sql: str, *values: object) -> list[Any]:
+        try:
+            with self._lock:
+                return self._connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise IndexDamaged(f"文章库读不了({error})", "请运行 qa index 重建。") from error
+
+    def passages(self, rows: Sequence[int]) -> dict[int, Located]:
+        """The passages in ``rows``, by row."""
+        marks = ", ".join("?" * len(rows))
+        columns = f"row, path, first_line, last_line, {_PASSAGE}"
+        found = self._query(f"SELECT {columns} FROM passages WHERE row IN ({marks})", *rows)  # noqa: S608
+        return {
+            row: Located(_passage(values), path, (first, last))
+            for row, path, first, last, *values in found
+        }
+
+    def passages_of(self, document_id: str) -> list[Passage]:
+        """The passages of a document, in order."""
+        found = self._query(
+            f"SELECT {_PASSAGE} FROM passages WHERE document = ? ORDER BY row",  # noqa: S608
+            document_id,
+        )
+        return [_passage(values) for values in found]
+
+    def document(self, document_id: str) -> Document:
+        """The document with an id.
+
+        Raises:
+            IndexDamaged: There is none, though a passage says that it is from it.
+        """
+        found = self._query(f"SELECT {_DOCUMENT} FROM documents WHERE id = ?", document_id)  # noqa: S608
+        if not found:
+            raise IndexDamaged(f"文章库里缺少文章:{document_id}", "请运行 qa index 重建。")
+        return _document(found[0])
+
+    def documents_at(self, path: str) -> list[Document]:
+        """The documents of a file, by its path as the user gave it, in order."""
+        found = self._query(
+            f"SELECT {_DOCUMENT} FROM documents WHERE path = ? ORDER BY rowid",  # noqa: S608
+            path,
+        )
+        return [_document(values) for values in found]
+
+    def files(self) -> list[FileRecord]:
+        """All files met when indexing, by path."""
+        return [FileRecord(*values) for values in self._query("SELECT * FROM files ORDER BY path")]
+
+    def file(self, path: str) -> FileRecord | None:
+        """The file with a path as the user gave it."""
+        found = self._query("SELECT * FROM files WHERE path = ?", path)
+        return FileRecord(*found[0]) if found else None
+
+    def digests(self) -> dict[bytes, int]:
+        """For each digest of embedded text, a row that has its vector."""
+        return dict(self._query("SELECT digest, row FROM passages"))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+
+def _document(values: Sequence[Any]) -> Document:
+    document_id, path, title, text, encoding, metadata, record, markup = values
+    return Document(
+        document_id, path, title, text, encoding, json.loads(metadata), record, bool(markup)
+    )
+
+
+def _passage(values: Sequence[Any]) -> Passage:
+    passage_id, document_id, *article, headings, kind, text, spans = values
+    return Passage(
+        id=passage_id,
+        document_id=document_id,
+        article=Article(*article),
+        headings=tuple(json.loads(headings)),
+        kind=kind,
+        text=text,
+        spans=tuple((start, end) for start, end in json.loads(spans)),
+    )
