@@ -1,0 +1,314 @@
+"""QA: composes the rooms. Paths in, an index out; a question in, an answer out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from qa.corpus.chunk import passages
+from qa.corpus.load import SourceFile, find, load
+from qa.errors import CitationError, FileError, InputError, QAError
+from qa.index.build import Built, Source, build, up_to_date
+from qa.index.catalog import Catalog
+from qa.index.dense import Dense
+from qa.index.encoder import Encoder
+from qa.index.prepare import prepare
+from qa.index.sparse import Sparse
+from qa.index.store import FileRecord, IndexFolder, Manifest
+from qa.index.tokens import Words
+from qa.query.retriever import HybridRetriever
+from qa.reader.citations import Standing, standing
+from qa.reader.extractive import ExtractiveReader
+from qa.types import Answer, Citation, Document, Hit, Progress, Span
+
+LONGEST_QUESTION = 2000
+"""Characters; the encoder reads about the first 700 of them."""
+T = TypeVar("T")
+
+HITS = 5
+"""Passages that an answer is sought in, unless told otherwise."""
+_PACKAGE = Path(__file__).parent
+
+
+def default_index() -> Path:
+    """``embeddings/`` in a checkout, else a folder among the user's data."""
+    checkout = _PACKAGE.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "seeds").is_dir():
+        return checkout / "embeddings"
+    from platformdirs import user_data_path
+
+    return user_data_path("wenju", appauthor=False) / "embeddings"
+
+
+def seeds() -> Path:
+    """The articles that ship with the package, relative to the working folder where inside it."""
+    shipped = _PACKAGE / "seeds"
+    folder = shipped if shipped.is_dir() else _PACKAGE.parent / "seeds"
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A quotation in its article: what a reader needs to check it.
+
+    Attributes:
+        document: Where it stands.
+        span: Its characters in the document's text.
+        title: Title of the article, or "".
+    """
+
+    document: Document
+    span: Span
+    title: str
+
+
+class QA:
+    """Answers questions over one index. Safe to share between threads once open."""
+
+    def __init__(self, folder: IndexFolder) -> None:
+        self.generation = folder.current()
+        self.manifest: Manifest = folder.manifest(self.generation)
+        with ThreadPoolExecutor(1) as background:
+            encoder = background.submit(Encoder.open, folder.models / self.manifest.model_folder)
+            self.catalog = Catalog(self.generation / "catalog.sqlite")
+            dense = Dense(self.generation / "dense.faiss")
+            sparse = Sparse(self.generation / "sparse")
+            words = Words.open(self.generation / "words.txt")
+            self.retriever = HybridRetriever(self.catalog, dense, sparse, words, encoder.result())
+        self.reader = ExtractiveReader(sparse, self.catalog)
+
+    @classmethod
+    def open(cls, index: str | Path | None = None) -> QA:
+        """Open an index that was built before.
+
+        Args:
+            index: Its folder; by default ``default_index()``.
+
+        Raises:
+            IndexMissing: There is none.
+            IndexDamaged: It cannot be used as it is.
+            ModelError: Its prepared model is missing or damaged.
+        """
+        return cls(IndexFolder(Path(index) if index else default_index()))
+
+    @classmethod
+    def build(
+        cls,
+        paths: Sequence[str | Path] | None = None,
+        *,
+        index: str | Path | None = None,
+        model: str | None = None,
+        progress: Progress | None = None,
+    ) -> QA:
+        """Index files and folders, or bring an index up to date, and open it.
+
+        Args:
+            paths: What the corpus is; by default the articles that ship with the package.
+            index: Folder for the index; by default ``default_index()``.
+            model: A sentence-transformers model, by name or folder; by default
+                multilingual-e5-small.
+            progress: Told how far the work has come.
+
+        Raises:
+            InputError: A path that does not exist.
+            CorpusError: Nothing readable at the paths.
+            IndexBusy: The folder is being written by another process, or not writable.
+            ModelError: The model cannot be found or prepared.
+        """
+        update(paths or [seeds()], index=index, model=model, progress=progress)
+        return cls.open(index)
+
+    def search(self, question: str, k: int = HITS) -> list[Hit]:
+        """The best ``k`` passages for a question, best first.
+
+        Raises:
+            InputError: A question that is empty, without any word, or too long.
+        """
+        return self.retriever.search(checked(question), k)
+
+    def ask(self, question: str, k: int = HITS) -> Answer:
+        """A short answer with its evidence and citations, or an honest "not found".
+
+        Args:
+            question: In either script.
+            k: How many passages to seek the answer in.
+
+        Raises:
+            InputError: A question that is empty, without any word, or too long.
+        """
+        return self.reader.read(question, self.search(question, k))
+
+    def verify(self, citation: Citation) -> Standing:
+        """Read the cited file again: does the quotation still stand there?"""
+        file = self.catalog.file(citation.path)
+        if file is None:
+            return Standing.GONE
+        try:
+            documents = load(SourceFile(file.path, Path(file.absolute)))
+        except FileError:
+            documents = []
+        return standing(citation, documents)
+
+    def find_place(self, citation: str) -> Place:
+        """The place that ``path:line``, ``path:first-last`` or ``path@start-end`` names.
+
+        Raises:
+            CitationError: No such form, file, line or range.
+        """
+        return _find_place(self.catalog, citation)
+
+
+def checked(question: str) -> str:
+    """A question that can be searched for, without white space around it.
+
+    Raises:
+        InputError: It is empty, has no letter or digit, or is too long.
+    """
+    stripped = question.strip()
+    if not stripped:
+        raise InputError("问题是空的。", "请输入一个问题,例如:2024年受理了多少件环境投诉?")
+    if not any(char.isalnum() for char in stripped):
+        raise InputError(f"问题里没有可以查找的字词:{stripped[:20]}", "请用文字提问。")
+    if len(stripped) > LONGEST_QUESTION:
+        raise InputError(
+            f"问题太长:{len(stripped)} 字,最多 {LONGEST_QUESTION} 字。", "请只留下要问的那一两句。"
+        )
+    return stripped
+
+
+def update(
+    paths: Sequence[str | Path] | None = None,
+    *,
+    index: str | Path | None = None,
+    model: str | None = None,
+    progress: Progress | None = None,
+) -> Built:
+    """Bring an index up to date with the files; what was in it and is not in ``paths`` leaves it.
+
+    Args:
+        paths: What the corpus is; by default what it was at the last run.
+        index: Folder of the index; by default ``default_index()``.
+        model: A sentence-transformers model; by default the one in use, or the default one.
+        progress: Told how far the work has come.
+
+    Raises:
+        As ``QA.build``; and IndexMissing without ``paths`` where there is no index.
+    """
+    tell = progress or _silent
+    folder = IndexFolder(Path(index) if index else default_index())
+    roots = (
+        [str(path) for path in paths] if paths else list(folder.manifest(folder.current()).roots)
+    )
+    files = find(roots)
+    with folder.writing():
+        prepared = _prepared(folder, model, tell)
+        encoder = Encoder.open(prepared)
+        records = [_record(file) for file in _counted(files, "核对文件", tell)]
+        if same := up_to_date(folder, roots, records, encoder.key):
+            return same
+        sources = _sources(_counted(list(zip(files, records, strict=True)), "读取文章", tell))
+        return build(folder, roots, sources, encoder, prepared.name, tell)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody asked for."""
+
+
+def _prepared(folder: IndexFolder, model: str | None, progress: Progress) -> Path:
+    """Folder of the prepared model: the one named, else the one in use, else the default."""
+    if model is None:
+        try:
+            in_use = folder.models / folder.manifest(folder.current()).model_folder
+            Encoder.open(in_use)
+        except QAError:
+            pass  # No index yet, or a damaged one: it is made anew with the default model.
+        else:
+            return in_use
+    return prepare(model, folder.models, progress)
+
+
+def _counted(items: Sequence[T], stage: str, progress: Progress) -> Iterator[T]:
+    """The items, each reported once it is done with."""
+    for done, item in enumerate(items):
+        progress(stage, done, len(items))
+        yield item
+    progress(stage, len(items), len(items))
+
+
+def _record(file: SourceFile) -> FileRecord:
+    try:
+        with file.absolute.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = stream.tell()
+    except OSError as error:
+        return FileRecord(file.path, str(file.absolute), 0, "", problem=f"打不开({error.strerror})")
+    return FileRecord(file.path, str(file.absolute), size, digest)
+
+
+def _sources(files: Iterable[tuple[SourceFile, FileRecord]]) -> Iterator[Source]:
+    """Each file with what was read from it, or with its problem."""
+    for file, record in files:
+        if record.problem:
+            yield record, ()
+            continue
+        try:
+            documents = load(file)
+        except FileError as error:
+            yield replace(record, problem=error.message), ()
+            continue
+        encoding = documents[0].encoding if documents else ""
+        yield replace(record, encoding=encoding), [(d, passages(d)) for d in documents]
+
+
+_CITATION = re.compile(
+    r"(?P<path>.+?)(?::(?P<first>\d+)(?:-(?P<last>\d+))?|@(?P<start>\d+)-(?P<end>\d+))"
+)
+
+
+def _find_place(catalog: Catalog, citation: str) -> Place:
+    match = _CITATION.fullmatch(citation.strip())
+    if not match:
+        raise CitationError(
+            f"看不懂的出处:{citation}", "写法是 文件:行、文件:起行-止行,或 文件@起字-止字。"
+        )
+    documents = catalog.documents_at(match["path"])
+    if not documents:
+        raise CitationError(
+            f"索引里没有这个文件:{match['path']}", "qa status --files 列出所有文件。"
+        )
+    if match["start"]:
+        document, span = documents[0], (int(match["start"]), int(match["end"]))
+    else:
+        document, span = _lines_of(
+            documents, int(match["first"]), int(match["last"] or match["first"])
+        )
+    if not 0 <= span[0] < span[1] <= len(document.text):
+        raise CitationError(f"文件里没有这个位置:{citation}", f"全文共 {len(document.text)} 字。")
+    title = next(
+        (
+            passage.article.title
+            for passage in catalog.passages_of(document.id)
+            if any(start < span[1] and span[0] < end for start, end in passage.spans)
+        ),
+        document.title,
+    )
+    return Place(document, span, title)
+
+
+def _lines_of(documents: Sequence[Document], first: int, last: int) -> tuple[Document, Span]:
+    """The characters of lines ``first`` to ``last``, counted from 1, line feeds left out."""
+    for document in documents:
+        if document.record == first:
+            return document, (0, len(document.text))
+    document = documents[0]
+    lines = document.text.split("\n")
+    if document.record or not 1 <= first <= last <= len(lines):
+        raise CitationError(f"文件里没有这几行:{first}-{last}", f"全文共 {len(lines)} 行。")
+    start = sum(len(line) + 1 for line in lines[: first - 1])
+    return document, (start, start + len("\n".join(lines[first - 1 : last])))

@@ -1,0 +1,85 @@
+"""A question in, hits out: dense, words and bigrams searched, fused and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qa.index.catalog import Catalog
+from qa.index.dense import Dense
+from qa.index.sparse import Sparse
+from qa.index.tokens import Words, bigrams, content_bigrams
+from qa.query.fusion import Fused, fuse
+from qa.text import coverage, fold, sentences
+from qa.types import Embedder, Hit, Passage
+
+POOL = 100
+"""Rows that each leg contributes to the fusion."""
+WEIGHTS = {"dense": 1.0, "words": 1.0, "bigrams": 1.0}
+"""How much each leg counts; measured, see tests/bench/quality.py."""
+RERANKED = 20
+"""Rows that are looked at sentence by sentence."""
+SENTENCE_WEIGHT = 6.0
+"""How much the best sentence's coverage of the question, in [0, 1], counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class HybridRetriever:
+    """Searches one generation with three legs, and looks closely at the best rows.
+
+    A passage that has many of the question's words in one sentence goes before one that has
+    them here and there: the share "sentence".
+    """
+
+    catalog: Catalog
+    dense: Dense
+    sparse: Sparse
+    words: Words
+    embedder: Embedder
+
+    def search(self, question: str, k: int) -> list[Hit]:
+        """The best ``k`` passages for a question, best first.
+
+        Args:
+            question: In either script; not blank.
+            k: At least 1.
+        """
+        folded = fold(question)
+        vector = self.embedder.encode_queries([folded])[0]
+        pool = max(POOL, k)
+        legs = {
+            "dense": self.dense.search(vector, pool),
+            "words": self.sparse.search("words", self.words(folded), pool),
+            "bigrams": self.sparse.search("bigrams", bigrams(folded), pool),
+        }
+        best = fuse(legs, WEIGHTS)[: max(RERANKED, k)]
+        located = self.catalog.passages([fused.row for fused in best])
+        passages = {row: found.passage for row, found in located.items()}
+        best = self._with_sentences(folded, best, passages)[:k]
+        legs["dense"] |= self.dense.scores(vector, [fused.row for fused in best])
+        return [
+            Hit(
+                passage=passages[fused.row],
+                path=located[fused.row].path,
+                lines=located[fused.row].lines,
+                score=fused.score,
+                rank=rank,
+                shares=fused.shares,
+                raw={leg: found[fused.row] for leg, found in legs.items() if fused.row in found},
+            )
+            for rank, fused in enumerate(best, 1)
+        ]
+
+    def _with_sentences(
+        self, question: str, best: Sequence[Fused], passages: dict[int, Passage]
+    ) -> list[Fused]:
+        weights = self.sparse.idf("bigrams", content_bigrams(question))
+        closer = []
+        for fused in best:
+            text = passages[fused.row].text
+            folded = fold(text)
+            closest = max(coverage(weights, folded[a:b]) for a, b in sentences(text))
+            share = SENTENCE_WEIGHT * closest
+            shares = {**fused.shares, "sentence": share}
+            closer.append(Fused(fused.row, fused.score + share, shares))
+        return sorted(closer, key=lambda fused: (-fused.score, fused.row))

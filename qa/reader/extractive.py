@@ -1,0 +1,150 @@
+"""Hits in, an answer out: the sentence that answers best, and the shortest answer within it.
+
+A sentence is judged by how much of the question it covers, alone and with the lines that a
+reader has in mind (the sentence before, headings, title), by whether it holds the kind of thing
+asked for, and by its passage's score. Nothing is generated: every answer stands in the text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from qa.index.catalog import Catalog
+from qa.index.sparse import Sparse
+from qa.index.tokens import content_bigrams
+from qa.reader.citations import cite
+from qa.reader.kinds import Asked, asked, candidates, choose
+from qa.text import coverage, fold, sentences
+from qa.types import Answer, Hit, Span
+
+# Weights of a sentence's features, fitted by tests/bench/calibrate.py on CMRC 2018 train and
+# DRCD dev as a softmax over the sentences of five passages.
+_COVERED = 5.0
+_COVERED_IN_CONTEXT = 4.6
+_PASSAGE = 0.35
+_OF_KIND = 1.3
+
+# Logistic regression, by the same script: does the chosen sentence hold the answer?
+_CONFIDENCE = {"covered": 3.03, "in_context": 2.74, "of_kind": 0.39, "cosine": 30.3, "": -30.2}
+ABSTAIN_BELOW = 0.3
+"""Confidence under which nothing is answered."""
+_LONGEST_STRETCH = 60
+"""Characters between the parts of an answer to a question of two parts, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A sentence that may answer, with its features."""
+
+    hit: Hit
+    span: Span
+    covered: float
+    in_context: float
+    of_kind: float
+    score: float
+
+
+class ExtractiveReader:
+    """Finds the answer in the passages, without a language model."""
+
+    def __init__(self, sparse: Sparse, catalog: Catalog) -> None:
+        self._sparse = sparse
+        self._catalog = catalog
+
+    def read(self, question: str, hits: Sequence[Hit]) -> Answer:
+        """The best answer in ``hits``; abstains where none is likely to be one.
+
+        Args:
+            question: As asked, in either script.
+            hits: Passages, best first.
+        """
+        folded = fold(question)
+        things = asked(folded)
+        weights = self._sparse.idf("bigrams", content_bigrams(folded))
+        best = max(_candidates(hits, weights, things), key=lambda c: c.score, default=None)
+        if best is None:
+            return Answer(question, question, "", "", 0.0, True, (), tuple(hits))
+        ranges = _with_neighbour(best, things)
+        confidence = _confidence(best)
+        document = self._catalog.document(best.hit.passage.document_id)
+        text = best.hit.passage.text
+        evidence = "".join(text[start:end] for start, end in ranges)
+        abstained = confidence < ABSTAIN_BELOW
+        return Answer(
+            question=question,
+            understood=question,
+            text="" if abstained else _short(evidence, folded, things),
+            evidence=evidence,
+            confidence=confidence,
+            abstained=abstained,
+            citations=tuple(cite(document, best.hit, ranges)),
+            hits=tuple(hits),
+        )
+
+
+def _candidates(
+    hits: Sequence[Hit], weights: Mapping[str, float], things: Sequence[Asked]
+) -> Iterator[_Candidate]:
+    for hit in hits:
+        passage = hit.passage
+        above = {passage.article.title, *passage.headings}
+        context = fold("\n".join(above))
+        folded = fold(passage.text)
+        before = ""
+        for start, end in sentences(passage.text):
+            if passage.text[start:end] in above:
+                continue
+            sentence = folded[start:end]
+            covered = coverage(weights, sentence)
+            in_context = coverage(weights, f"{context}\n{before}\n{sentence}")
+            of_kind = _of_kind(things, sentence)
+            score = (
+                _COVERED * covered
+                + _COVERED_IN_CONTEXT * in_context
+                + _PASSAGE * (hit.score - hits[0].score)
+                + _OF_KIND * of_kind
+            )
+            yield _Candidate(hit, (start, end), covered, in_context, of_kind, score)
+            before = sentence
+
+
+def _of_kind(things: Sequence[Asked], sentence: str) -> float:
+    """How well the least answered of the things asked for is answered; 1 where none is known."""
+    fits = (max((fit for _, fit in candidates(one, sentence)), default=0.0) for one in things)
+    return min(fits, default=1.0)
+
+
+def _confidence(best: _Candidate) -> float:
+    logit = (
+        _CONFIDENCE["covered"] * best.covered
+        + _CONFIDENCE["in_context"] * best.in_context
+        + _CONFIDENCE["of_kind"] * best.of_kind
+        + _CONFIDENCE["cosine"] * best.hit.raw["dense"]
+        + _CONFIDENCE[""]
+    )
+    return 1 / (1 + math.exp(-logit))
+
+
+def _with_neighbour(best: _Candidate, things: Sequence[Asked]) -> list[Span]:
+    """The sentence; with the next where a question of two parts needs it for one of them."""
+    text = best.hit.passage.text
+    spans = sentences(text)
+    number = spans.index(best.span)
+    if len(things) < 2 or best.of_kind >= 1 or number + 1 == len(spans):
+        return [best.span]
+    following = spans[number + 1]
+    both = fold(text[best.span[0] : following[1]])
+    return [best.span, following] if _of_kind(things, both) >= 1 else [best.span]
+
+
+def _short(evidence: str, question: str, things: Sequence[Asked]) -> str:
+    """The shortest stretch of the evidence that gives all that is asked for, else all of it."""
+    folded = fold(evidence)
+    found = [choose(one, question, folded) for one in things]
+    spans = [span for span in found if span is not None]
+    if not spans or len(spans) < len(found):
+        return evidence
+    start, end = min(a for a, _ in spans), max(b for _, b in spans)
+    return evidence[start:end] if len(spans) == 1 or end - start <= _LONGEST_STRETCH else evidence

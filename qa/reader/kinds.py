@@ -1,0 +1,177 @@
+"""What a question asks for (a number, a date, a person, a place), and what in a sentence is one.
+
+Everything here works on folded text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qa.text import PERSON
+from qa.types import Span
+
+
+class Kind(StrEnum):
+    """What is asked for."""
+
+    NUMBER = "number"
+    DATE = "date"
+    PERSON = "person"
+    PLACE = "place"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing that a question asks for.
+
+    Attributes:
+        kind: Of what kind.
+        unit: Regular expression of the unit or the class noun asked for, or "".
+        span: The words that ask, in the question.
+    """
+
+    kind: Kind
+    unit: str
+    span: Span
+
+
+_UNITS = (
+    "平方公里|平方米|立方米|万平方米|公里|千米|厘米|毫米|米|公顷|亩|吨|公斤|千克|克|斤|美元|元|块钱|人次|家次|批次|"
+    "车次|个百分点|个月|个|件|起|户|家|人|名|位|次|处|条|座|栋|幢|套|台|辆|部|把|根|份|篇|场|项|组|所|间|棵|株|"
+    "只|头|单|天|年|月|日|小时|分钟|秒|岁|级|层|期|届|类|种|块|片|段|支|本|首|集|张|枚|艘|架|颗|对|双|封|笔|票|"
+    "门|道|字|页|倍|成|度|村|镇|省|市|县|国|代|人民币|亿|万"
+)
+_MEASURES = {
+    "长": "公里|千米|米|厘米|里",
+    "高": "米|公里|厘米",
+    "宽": "米|公里|厘米",
+    "远": "公里|千米|米|里",
+    "重": "吨|公斤|千克|克|斤",
+    "大": "平方公里|平方米|公顷|亩|岁",
+    "久": "年|个月|天|日|小时|分钟|周",
+    "钱": "元|美元|块",
+}
+_FIGURE = r"(?:\d[\d,.]*\d|\d|[一二两三四五六七八九十百千零〇]+)"
+_NUMBER = re.compile(
+    rf"(?:百分之[\d.一二两三四五六七八九十百零点]+|{_FIGURE}(?:[%％‰]|[万亿千百]*(?:多|余|几)?(?:万|亿)?)(?:{_UNITS})?)"
+)
+_DATE = re.compile(
+    r"(?:(?:19|20)\d\d年|[一二两零〇\d]{4}年|今年|去年|前年|本月|上月)?(?:\d{1,2}|十?[一二三四五六七八九十])月(?:底|初|中旬|上旬|下旬|(?:\d{1,2}|[一二三四五六七八九十]{1,3})[日号])?"
+    r"(?:[上下]午|晚上?|凌晨|中午)?(?:\d{1,2}[时点:]\d{0,2}分?)?"
+    r"|(?:19|20)\d\d年(?:底|初|春|夏|秋|冬|[上下]半年)?|[上下]?(?:周|星期)[一二三四五六日天]|\d{1,4}(?:年|世纪)|\d{1,2}[日号]|公元前?\d+年"
+    r"|今年|去年|前年|昨天|今天|昨日|今日"
+)
+_TITLES = (
+    "书记|主任|局长|县长|区长|市长|省长|部长|处长|科长|院长|校长|行长|会长|队长|所长|站长|镇长|乡长|村长|组长|"
+    "经理|总裁|董事长|负责人|记者|网格员|居民|村民|群众|教师|老师|学生|教授|博士|医生|护士|工作者|委员|代表|法官|"
+    "律师|警官|民警|员工|工人|妇女|户主|贫困户|种植户|调解员|志愿者|先生|女士|同志|主席|总统|总理|导演|演员|作家|法人|人"
+)
+_NAME = rf"(?:{PERSON}|[一-鿿]某某?|[一-鿿]{{2,5}}·[一-鿿]{{2,5}})"
+_AFTER_NAME = (
+    r"[,、。;:!?()“”\s]|说|介绍|表示|告诉|分享|坦言|在|与|和|向|对|带|的|是|为|率|等|于|了解|通过"
+    r"|领|把|$"
+)
+_PERSON = re.compile(rf"{_NAME}(?={_AFTER_NAME})")
+_AFTER_TITLE = re.compile(rf"(?:{_TITLES})$")
+_PLACE = re.compile(
+    r"[一-鿿\d]{1,12}?(?:自治区|自治州|省|市|区|县|镇|乡|街道|社区|村|国|州|岛|山|河|湖|路|街|大道|广场|公园|学校|小学|中学|"
+    r"大学|医院|司法所|派出所|中心|基地|小区|大厦|园区|车站|机场|大讲堂|礼堂|馆|厅|站)(?![一-鿿]{0,2}(?:长|委|局))"
+)
+_BEFORE_PLACE = re.compile(r"(?:在|位于|地处|来自|前往|到|于|去|从|至)$")
+
+_ASKING = (
+    (
+        Kind.DATE,
+        r"什么(?:时候|时间)|何时|哪(?:一)?[年天月日]|几月(?:几[日号])?|几[号点]|多少年(?!来|间|内|度|代)",
+    ),
+    (Kind.PERSON, r"谁|哪(?:一)?位|何人|什么人|叫什么(?:名字)?"),
+    (
+        Kind.PLACE,
+        r"哪里|哪儿|何处|在哪|什么地方|什么地点|哪(?:一)?个?(?P<place>省|市|区县|区|县|镇|乡|街道|社区|村|国家|城市|地方)",
+    ),
+    (
+        Kind.NUMBER,
+        rf"(?:多少|几)(?:[万亿])?(?P<unit>{_UNITS})?|多(?P<measure>[长高宽远重大久])(?!程度)|百分之几|占比|比例",
+    ),
+)
+
+
+def asked(question: str) -> list[Asked]:
+    """What a folded question asks for, in the order of asking; nothing for other questions."""
+    found: list[Asked] = []
+    for kind, pattern in _ASKING:
+        for match in re.finditer(pattern, question):
+            if any(match.start() < one.span[1] and one.span[0] < match.end() for one in found):
+                continue
+            groups = match.groupdict()
+            unit = groups.get("unit") or _MEASURES.get(groups.get("measure") or "", "")
+            if kind is Kind.NUMBER and not unit:
+                after = question[match.end() : match.end() + 1]
+                unit = _MEASURES.get(after, "")
+                if re.search(r"[率比]|百分", question[max(0, match.start() - 12) : match.end()]):
+                    unit = "%|％|百分之"
+            found.append(Asked(kind, unit or groups.get("place") or "", match.span()))
+    return sorted(found, key=lambda one: one.span)
+
+
+def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
+    """Ranges of a folded sentence of the kind asked for, each with how well its form fits.
+
+    A form that fits scores 1, one with the unit or in the position asked for 2.
+    """
+    if one.kind is Kind.NUMBER:
+        return [(m.span(), _fits_unit(one, m.group())) for m in _NUMBER.finditer(sentence)]
+    if one.kind is Kind.DATE:
+        return [(m.span(), 1 + 0.2 * min(5, len(m.group()) / 3)) for m in _DATE.finditer(sentence)]
+    if one.kind is Kind.PERSON:
+        return [
+            (
+                m.span(),
+                2.0 if _AFTER_TITLE.search(sentence[max(0, m.start() - 4) : m.start()]) else 1.0,
+            )
+            for m in _PERSON.finditer(sentence)
+        ]
+    return [
+        (m.span(), _fits_place(one, m.group(), sentence[max(0, m.start() - 2) : m.start()]))
+        for m in _PLACE.finditer(sentence)
+    ]
+
+
+def _fits_unit(one: Asked, figure: str) -> float:
+    if one.unit:
+        return 2.0 if re.search(rf"(?:{one.unit})", figure) else 0.3
+    return 0.5 if re.fullmatch(r"\d{4}年|\d{1,2}[月日]|[一二三]是?", figure) else 1.0
+
+
+def _fits_place(one: Asked, place: str, before: str) -> float:
+    if one.unit:
+        return 2.0 if place.endswith(one.unit) else 0.5
+    return 2.0 if _BEFORE_PLACE.search(before) else 1.0
+
+
+def choose(one: Asked, question: str, sentence: str) -> Span | None:
+    """The range of a folded sentence that gives what is asked for; None where nothing does.
+
+    Of what has the right form, that which stands among the words that the question has around
+    its asking words.
+    """
+    near = _pairs(question[max(0, one.span[0] - 10) : one.span[1] + 8])
+    far = _pairs(question)
+
+    def rank(candidate: tuple[Span, float]) -> float:
+        (start, end), fit = candidate
+        around = sentence[max(0, start - 14) : end + 8]
+        return fit + _share(near, around) + _share(far, around)
+
+    fitting = [c for c in candidates(one, sentence) if sentence[slice(*c[0])] not in question]
+    return max(fitting, key=rank)[0] if fitting else None
+
+
+def _pairs(text: str) -> set[str]:
+    return {text[i : i + 2] for i in range(len(text) - 1)}
+
+
+def _share(pairs: set[str], text: str) -> float:
+    return sum(pair in text for pair in pairs) / max(1, len(pairs))
