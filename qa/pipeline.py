@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, find, load
 from qa.errors import CitationError, FileError, InputError, QAError
 from qa.index.build import Built, Source, build, up_to_date
-from qa.index.catalog import Catalog
+from qa.index.catalog import Catalog, line_range
 from qa.index.dense import Dense
 from qa.index.encoder import Encoder
 from qa.index.prepare import prepare
@@ -24,7 +24,7 @@ from qa.index.tokens import Words
 from qa.query.retriever import HybridRetriever
 from qa.reader.citations import Standing, standing
 from qa.reader.extractive import ExtractiveReader
-from qa.types import Answer, Citation, Document, Hit, Progress, Span
+from qa.types import Answer, Article, Citation, Document, Hit, Progress, Span
 
 LONGEST_QUESTION = 2000
 """Characters; the encoder reads about the first 700 of them."""
@@ -45,27 +45,17 @@ def default_index() -> Path:
     return user_data_path("wenju", appauthor=False) / "embeddings"
 
 
+def has_default_index() -> bool:
+    """True where ``default_index()`` has been made."""
+    return IndexFolder(default_index()).exists()
+
+
 def seeds() -> Path:
     """The articles that ship with the package, relative to the working folder where inside it."""
     shipped = _PACKAGE / "seeds"
     folder = shipped if shipped.is_dir() else _PACKAGE.parent / "seeds"
     here = Path.cwd()
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A quotation in its article: what a reader needs to check it.
-
-    Attributes:
-        document: Where it stands.
-        span: Its characters in the document's text.
-        title: Title of the article, or "".
-    """
-
-    document: Document
-    span: Span
-    title: str
 
 
 class QA:
@@ -155,13 +145,13 @@ class QA:
             documents = []
         return standing(citation, documents)
 
-    def find_place(self, citation: str) -> Place:
-        """The place that ``path:line``, ``path:first-last`` or ``path@start-end`` names.
+    def locate(self, citation: str) -> Citation:
+        """What ``path:line``, ``path:first-last`` or ``path@start-end`` names.
 
         Raises:
             CitationError: No such form, file, line or range.
         """
-        return _find_place(self.catalog, citation)
+        return _located(self.catalog, citation)
 
 
 def checked(question: str) -> str:
@@ -187,6 +177,7 @@ def update(
     *,
     index: str | Path | None = None,
     model: str | None = None,
+    add: bool = False,
     progress: Progress | None = None,
 ) -> Built:
     """Bring an index up to date with the files; what was in it and is not in ``paths`` leaves it.
@@ -195,6 +186,7 @@ def update(
         paths: What the corpus is; by default what it was at the last run.
         index: Folder of the index; by default ``default_index()``.
         model: A sentence-transformers model; by default the one in use, or the default one.
+        add: Keep what the corpus was at the last run, and add ``paths`` to it.
         progress: Told how far the work has come.
 
     Raises:
@@ -271,7 +263,7 @@ _CITATION = re.compile(
 )
 
 
-def _find_place(catalog: Catalog, citation: str) -> Place:
+def _located(catalog: Catalog, citation: str) -> Citation:
     match = _CITATION.fullmatch(citation.strip())
     if not match:
         raise CitationError(
@@ -283,22 +275,24 @@ def _find_place(catalog: Catalog, citation: str) -> Place:
             f"索引里没有这个文件:{match['path']}", "qa status --files 列出所有文件。"
         )
     if match["start"]:
-        document, span = documents[0], (int(match["start"]), int(match["end"]))
+        document, (start, end) = documents[0], (int(match["start"]), int(match["end"]))
     else:
-        document, span = _lines_of(
-            documents, int(match["first"]), int(match["last"] or match["first"])
-        )
-    if not 0 <= span[0] < span[1] <= len(document.text):
+        first, last = int(match["first"]), int(match["last"] or match["first"])
+        document, (start, end) = _lines_of(documents, first, last)
+    if not 0 <= start < end <= len(document.text):
         raise CitationError(f"文件里没有这个位置:{citation}", f"全文共 {len(document.text)} 字。")
-    title = next(
-        (
-            passage.article.title
-            for passage in catalog.passages_of(document.id)
-            if any(start < span[1] and span[0] < end for start, end in passage.spans)
-        ),
-        document.title,
+    article = _article_at(catalog, document, (start, end))
+    return Citation(
+        marker=1,
+        document_id=document.id,
+        path=document.path,
+        title=article.title,
+        publisher=article.publisher,
+        date=article.date,
+        lines=line_range(document, start, end),
+        span=(start, end),
+        quote=document.text[start:end],
     )
-    return Place(document, span, title)
 
 
 def _lines_of(documents: Sequence[Document], first: int, last: int) -> tuple[Document, Span]:
@@ -312,3 +306,10 @@ def _lines_of(documents: Sequence[Document], first: int, last: int) -> tuple[Doc
         raise CitationError(f"文件里没有这几行:{first}-{last}", f"全文共 {len(lines)} 行。")
     start = sum(len(line) + 1 for line in lines[: first - 1])
     return document, (start, start + len("\n".join(lines[first - 1 : last])))
+
+
+def _article_at(catalog: Catalog, document: Document, span: Span) -> Article:
+    for passage in catalog.passages_of(document.id):
+        if any(start < span[1] and span[0] < end for start, end in passage.spans):
+            return passage.article
+    return Article(title=document.title)

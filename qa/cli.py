@@ -1,0 +1,292 @@
+"""The command line: ``qa ask``, ``search``, ``chat``, ``index``, ``status`` and ``show``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from qa.errors import InputError, QAError
+
+if TYPE_CHECKING:
+    from qa.index.build import Built
+    from qa.pipeline import QA
+
+app = typer.Typer(
+    help="问据:对一个文件夹里的中文文章提问,得到有出处、可核对的简短回答。",
+    invoke_without_command=True,
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Question = Annotated[list[str] | None, typer.Argument(help="问题;简体、繁体都可以。")]
+Index = Annotated[Path | None, typer.Option("--index", metavar="目录", help="索引所在的目录。")]
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON。")]
+Explain = Annotated[bool, typer.Option("--explain", help="显示每一路检索给了多少分。")]
+Count = Annotated[int, typer.Option("-k", min=1, max=1000, metavar="N", help="取前几段。")]
+Batch = Annotated[
+    str | None,
+    typer.Option(
+        "--batch", metavar="文件", help='逐行提问,"-" 表示标准输入;每行一问,或 {"id", "question"}。'
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line; errors become one message and their own exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")
+    try:
+        code = app(standalone_mode=False)
+    except QAError as error:
+        typer.echo(f"错误:{_visible(str(error))}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("\n已中断。", err=True)
+        code = 130
+    except BrokenPipeError:  # The reader of a pipe has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code or 0)
+
+
+@app.callback()
+def start(context: typer.Context, index: Index = None) -> None:
+    """Without a command: chat in a terminal, else this help."""
+    if context.invoked_subcommand:
+        if index:
+            raise click.UsageError("--index 请写在子命令之后。")
+        return
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        chat(index)
+        return
+    typer.echo(context.get_help())
+    raise typer.Exit(2)
+
+
+@app.command()
+def ask(
+    question: Question = None,
+    *,
+    index: Index = None,
+    k: Count = 5,
+    batch: Batch = None,
+    as_json: Json = False,
+    explain: Explain = False,
+) -> None:
+    """提一个问题,得到简短的回答、依据的原句和出处。
+
+    退出码:0 有答案,1 未找到,2 用法不对。
+    """
+    from qa.render import Paint, answer_text, answer_values, write_json
+
+    asked = _question(question, batch)
+    qa = _opened(index)
+    if batch is not None:
+        _batch(batch, lambda line: answer_values(qa.ask(line, k)))
+        return
+    answer = qa.ask(asked, k)
+    if as_json:
+        write_json(answer_values(answer), sys.stdout)
+    else:
+        typer.echo(answer_text(answer, Paint.for_stream(sys.stdout), explain=explain))
+    raise typer.Exit(int(answer.abstained))
+
+
+@app.command()
+def search(
+    question: Question = None,
+    *,
+    index: Index = None,
+    k: Count = 5,
+    batch: Batch = None,
+    as_json: Json = False,
+    explain: Explain = False,
+) -> None:
+    """只检索:列出最相关的段落和它们的位置。"""
+    from qa.render import Paint, hit_values, hits_text, write_json
+
+    def found(line: str) -> dict[str, Any]:
+        return {"question": line, "hits": [hit_values(hit) for hit in qa.search(line, k)]}
+
+    asked = _question(question, batch)
+    qa = _opened(index)
+    if batch is not None:
+        _batch(batch, found)
+        return
+    if as_json:
+        write_json(found(asked), sys.stdout)
+    else:
+        hits = qa.search(asked, k)
+        typer.echo(hits_text(hits, Paint.for_stream(sys.stdout), explain=explain))
+
+
+@app.command()
+def chat(index: Index = None) -> None:
+    """对话:一问一答,可以打开原文。"""
+    from qa.repl import chat_in
+
+    chat_in(_opened(index))
+
+
+@app.command(name="index")
+def index_command(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="文件或文件夹;不写则更新上次的那些。")
+    ] = None,
+    *,
+    index: Index = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="名称或目录",
+            help="sentence-transformers 模型,准备好后存进索引目录。",
+        ),
+    ] = None,
+    add: Annotated[bool, typer.Option("--add", help="加到原有的文章里,而不是取代它们。")] = False,
+    as_json: Json = False,
+) -> None:
+    """为文章建立索引,或把索引更新到文章现在的样子;只有改动过的段落会重新编码。"""
+    from qa.pipeline import update
+    from qa.progress import ProgressBar
+    from qa.render import write_json
+
+    try:
+        with ProgressBar() as progress:
+            built = update(paths, index=index, model=model, add=add, progress=progress)
+    except KeyboardInterrupt:
+        typer.echo("\n已中断;原有的索引没有改动。", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        write_json(_report_values(built), sys.stdout)
+    else:
+        typer.echo(_report(built))
+
+
+@app.command()
+def status(
+    *,
+    index: Index = None,
+    files: Annotated[bool, typer.Option("--files", help="列出每个文件和它的编码。")] = False,
+    as_json: Json = False,
+) -> None:
+    """索引里有什么:文章、段落、模型,以及哪些文件没有收入、哪些改动过。"""
+    from qa.render import write_json
+    from qa.status import Status
+
+    state = Status.of(index)
+    if as_json:
+        write_json(state.values(files=files), sys.stdout)
+        return
+    typer.echo(_visible(state.text(files=files)))
+
+
+@app.command()
+def show(
+    citation: Annotated[
+        str, typer.Argument(help="出处:文件:行、文件:起行-止行,或 文件@起字-止字。")
+    ],
+    *,
+    index: Index = None,
+    around: Annotated[
+        int, typer.Option("--around", min=0, metavar="N", help="前后各显示几行。")
+    ] = 4,
+    whole: Annotated[bool, typer.Option("--all", help="显示全文。")] = False,
+    as_json: Json = False,
+) -> None:
+    """打开一条出处:显示它前后的原文,标出所引的话。"""
+    from qa.reader.citations import Standing
+    from qa.render import Paint, citation_values, page_text, write_json
+
+    qa = _opened(index)
+    cited = qa.locate(citation)
+    standing = qa.verify(cited)
+    if as_json:
+        write_json({**citation_values(cited), "standing": standing.value}, sys.stdout)
+        return
+    text = qa.catalog.document(cited.document_id).text
+    paint = Paint.for_stream(sys.stdout)
+    typer.echo(page_text(cited, text, -1 if whole else around, paint))
+    if standing is not Standing.HOLDS:
+        what = "已经改过" if standing is Standing.CHANGED else "已经不在或读不出"
+        typer.echo(paint.warning(f"注意:文件在建立索引之后{what};以上是索引时的原文。"), err=True)
+
+
+def _visible(text: str) -> str:
+    from qa.text import visible
+
+    return visible(text)
+
+
+def _question(words: list[str] | None, batch: str | None) -> str:
+    """The question on the command line; there is one, or a batch."""
+    if (words is None) == (batch is None):
+        raise InputError(
+            "请写一个问题,或用 --batch 给出一批问题。", '例如:qa ask "充电桩完成了多少把的选址?"'
+        )
+    from qa.pipeline import checked
+
+    return checked(" ".join(words)) if words is not None else ""
+
+
+def _opened(index: Path | None) -> QA:
+    """The index; at the default place one over the shipped articles is made where there is none."""
+    from qa.pipeline import QA, has_default_index
+
+    if index is None and not has_default_index():
+        from qa.progress import ProgressBar
+
+        typer.echo("还没有索引,先为自带的五篇文章建立(只此一次,约一分钟)。", err=True)
+        with ProgressBar() as progress:
+            return QA.build(progress=progress)
+    return QA.open(index)
+
+
+def _batch(source: str, answer: Callable[[str], dict[str, Any]]) -> None:
+    from qa.batch import run
+
+    if bad := run(source, answer, sys.stdout):
+        typer.echo(f"有 {bad} 行不能用,见输出里的 error。", err=True)
+        raise typer.Exit(InputError.exit_code)
+
+
+def _report(built: Built) -> str:
+    manifest, changes = built.manifest, built.manifest.changes
+    lines = []
+    if built.changed:
+        lines.append(
+            f"已索引 {manifest.documents} 个文件、{manifest.passages} 段:"
+            f"新增 {changes['added']},修改 {changes['changed']},移除 {changes['removed']},"
+            f"未变 {changes['same']} 个文件;"
+            f"编码 {built.embedded} 段,沿用 {built.kept} 段;用时 {manifest.seconds:.1f} 秒。"
+        )
+    else:
+        lines.append(f"没有变化:{manifest.documents} 个文件、{manifest.passages} 段,索引是最新的。")
+    if built.problems:
+        lines.append(f"有 {len(built.problems)} 个文件没有收入:")
+        lines += [f"  {_visible(f'{file.path}:{file.problem}')}" for file in built.problems]
+    return "\n".join(lines)
+
+
+def _report_values(built: Built) -> dict[str, Any]:
+    from qa.index.store import as_json
+
+    return {
+        **as_json(built.manifest),
+        "up_to_date": not built.changed,
+        "embedded": built.embedded,
+        "kept": built.kept,
+        "problems": [{"path": file.path, "problem": file.problem} for file in built.problems],
+    }

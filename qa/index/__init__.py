@@ -1,0 +1,1 @@
+"""Passages → vectors and postings → a generation on disk."""

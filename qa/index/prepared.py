@@ -1,0 +1,91 @@
+"""What the folder of a prepared model says of itself: written by prepare, read by encoder.
+
+The folder holds ``manifest.json`` (see Manifest), ``model.onnx`` with its weights in
+``model.onnx.data``, and ``tokenizer.json``; some have ``tokenizer-plain.json`` as well, the part
+of the tokenizer's vocabulary that is enough for a text without letters (see LETTERS).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from qa.errors import ModelError
+
+FORMAT = 1
+"""Version of the folder's form; one of another version has to be prepared again."""
+MANIFEST_FILE = "manifest.json"
+MODEL_FILE = "model.onnx"
+WEIGHTS_FILE = f"{MODEL_FILE}.data"
+TOKENIZER_FILE = "tokenizer.json"
+PLAIN_TOKENIZER_FILE = "tokenizer-plain.json"
+INPUTS = "input_ids", "attention_mask"
+OUTPUT = "embedding"
+LETTERS = re.compile("[A-Za-z\u00c0-\u052f\u3040-\u30ff]")
+"""Latin, Greek, Cyrillic and kana, in normalised text: most Chinese questions hold none."""
+ADVICE = "请重新准备模型:qa index --rebuild"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a prepared folder says of itself.
+
+    Attributes:
+        format: Version of the folder's form, FORMAT.
+        name: The model as the user named it.
+        key: Identity: equal keys give equal vectors.
+        source: Where the weights came from.
+        dimension: Length of a vector.
+        max_length: Tokens that are read of a text, special ones and the prompt included.
+        pad_id: Token that fills a batch up.
+        prompts: What is put before a "query" and before a "passage".
+        bits: Of its weights: 8, or 32 for a model that 8 bits change too much.
+        cosine: Least cosine to the original model's vectors in the check.
+        files: Size in bytes and SHA-256 of each file, by name.
+    """
+
+    format: int
+    name: str
+    key: str
+    source: str
+    dimension: int
+    max_length: int
+    pad_id: int
+    prompts: Mapping[str, str]
+    bits: int
+    cosine: float
+    files: Mapping[str, tuple[int, str]]
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read a folder's manifest and check that its files have the sizes it says.
+
+        Raises:
+            ModelError: There is no prepared model, or it is damaged or of another version.
+        """
+        path = folder / MANIFEST_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ModelError(
+                    f"模型文件夹的格式是 {content['format']},应为 {FORMAT}:{folder}", ADVICE
+                )
+            manifest = cls(**content)
+            for name, (size, _) in manifest.files.items():
+                if (actual := (folder / name).stat().st_size) != size:
+                    raise ModelError(
+                        f"模型文件已损坏:{folder / name} 有 {actual} 字节,应为 {size}", ADVICE
+                    )
+        except FileNotFoundError as error:
+            raise ModelError(f"找不到模型文件:{error.filename}", ADVICE) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"模型清单已损坏:{path}({error})", ADVICE) from error
+        return manifest
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into a folder, for people to read too."""
+        content = json.dumps(asdict(self), ensure_ascii=False, indent=2)
+        (folder / MANIFEST_FILE).write_text(content + "\n", encoding="utf-8")

@@ -1,0 +1,214 @@
+"""Answers, hits and reports as text for a terminal, and as plain values for JSON.
+
+Text from documents passes through ``visible``: nothing in it acts on the terminal. Lines are
+not wrapped here: terminals do that right for wide characters, and copies stay whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from qa.text import visible
+from qa.types import Answer, Citation, Hit
+
+NOT_FOUND = "未找到"
+_LEGS = {"dense": "语义", "words": "词", "bigrams": "二字", "sentence": "句"}
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Styles for a terminal; plain text where colour is off."""
+
+    on: bool
+
+    @classmethod
+    def for_stream(cls, stream: TextIO) -> Paint:
+        """On for a terminal that has not asked for NO_COLOR and is not dumb."""
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return cls(stream.isatty() and not plain)
+
+    def _style(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text
+
+    def strong(self, text: str) -> str:
+        """The answer."""
+        return self._style("1", text)
+
+    def marked(self, text: str) -> str:
+        """A quotation within its surroundings; in ⟦ ⟧ where there is no colour."""
+        return self._style("1;33", text) if self.on else f"⟦{text}⟧"
+
+    def dim(self, text: str) -> str:
+        """What is there for those who look for it."""
+        return self._style("2", text)
+
+    def warning(self, text: str) -> str:
+        """What should be noticed."""
+        return self._style("33", text)
+
+
+def write_json(value: Any, stream: TextIO) -> None:  # noqa: ANN401
+    """Write a value as one line of JSON; escaped to ASCII where the stream is not UTF-8."""
+    utf8 = (stream.encoding or "").lower().replace("-", "") in ("utf8", "utf8sig")
+    text = json.dumps(value, ensure_ascii=not utf8)
+    stream.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+    stream.flush()
+
+
+def place(citation: Citation | Hit) -> str:
+    """``path:line`` or ``path:first-last``."""
+    first, last = citation.lines
+    lines = f"{first}" if first == last else f"{first}-{last}"
+    return f"{citation.path}:{lines}"
+
+
+def source_line(citation: Citation, paint: Paint) -> str:
+    """A citation as one line: marker, title, publisher, date, place."""
+    about = [f"《{citation.title}》"] if citation.title else []
+    about += [part for part in (citation.publisher, citation.date) if part]
+    head = f"[{citation.marker}] {' '.join(about)}".rstrip()
+    return visible(f"{head} · ") + paint.dim(visible(place(citation)))
+
+
+def answer_text(answer: Answer, paint: Paint, *, explain: bool = False) -> str:
+    """An answer with its evidence and sources, or 未找到 with the nearest evidence."""
+    lines: list[str] = []
+    if answer.abstained:
+        lines.append(paint.strong(NOT_FOUND))
+        if answer.evidence:
+            lines.append(paint.dim("文章里没有找到答案。最接近的原文(不一定相关):"))
+    else:
+        lines.append(paint.strong(visible(answer.text)))
+    if answer.evidence and (answer.abstained or answer.text != answer.evidence):
+        lines.append("  " + _with_mark(answer.evidence, answer.text, paint))
+    lines += ["  " + source_line(citation, paint) for citation in answer.citations]
+    if answer.citations:
+        cited = answer.citations[0]
+        look = f"qa show {cited.path}@{cited.span[0]}-{cited.span[1]}"
+        lines.append("  " + paint.dim(visible(f"把握 {answer.confidence:.0%} · 看原文:{look}")))
+    if explain:
+        lines += ["", hits_text(answer.hits, paint, explain=True)]
+    return "\n".join(lines)
+
+
+def _with_mark(evidence: str, text: str, paint: Paint) -> str:
+    start = evidence.find(text) if text else -1
+    if start < 0 or not paint.on:
+        return visible(evidence)
+    end = start + len(text)
+    return visible(evidence[:start]) + paint.marked(visible(text)) + visible(evidence[end:])
+
+
+def hits_text(hits: Sequence[Hit], paint: Paint, *, explain: bool = False) -> str:
+    """Hits as a numbered list of passages with their places."""
+    if not hits:
+        return paint.strong(NOT_FOUND)
+    blocks = []
+    for hit in hits:
+        passage = hit.passage
+        trail = " › ".join(part for part in (passage.article.title, *passage.headings) if part)
+        lines = [f"{hit.rank}. {paint.strong(visible(trail) or '(无题)')}"]
+        lines.append("   " + paint.dim(visible(place(hit)) + f" · {hit.score:.2f} 分"))
+        lines += ["   " + visible(line) for line in passage.text.split("\n") if line not in trail]
+        if explain:
+            lines.append("   " + paint.dim(explanation(hit)))
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def explanation(hit: Hit) -> str:
+    """A hit's score as the sum of what each leg gave, with the leg's own measure."""
+    parts = []
+    for leg, share in hit.shares.items():
+        raw = f"({hit.raw[leg]:.3f})" if leg in hit.raw else ""
+        parts.append(f"{_LEGS.get(leg, leg)} {share:+.2f}{raw}")
+    return f"{hit.score:.2f} = " + " ".join(parts)
+
+
+def page_text(citation: Citation, text: str, around: int, paint: Paint) -> str:
+    """The lines about a quotation, numbered, with the quotation marked.
+
+    Args:
+        citation: Where the quotation stands.
+        text: The whole document.
+        around: Lines before and after; negative for all.
+        paint: Styles.
+    """
+    start, end = citation.span
+    marked = f"{text[:start]}\x02{text[start:end]}\x03{text[end:]}"
+    lines = marked.split("\n")
+    first, last = text.count("\n", 0, start), text.count("\n", 0, end)
+    offset = citation.lines[0] - first
+    shown = range(len(lines)) if around < 0 else range(max(0, first - around), last + around + 1)
+    inside = False
+    out = [paint.strong(visible(f"《{citation.title}》" if citation.title else citation.path))]
+    out.append(paint.dim(visible(place(citation))))
+    for number, line in enumerate(lines):
+        opened = inside
+        inside = (inside or "\x02" in line) and "\x03" not in line
+        if number in shown:
+            cited = first <= number <= last
+            gutter = f"{number + offset:>5} {'▶' if cited else ' '} "
+            out.append(paint.dim(gutter) + _marked_line(line, paint, opened=opened))
+    return "\n".join(out)
+
+
+def _marked_line(line: str, paint: Paint, *, opened: bool) -> str:
+    before, has_start, rest = ("", "\x02", line) if opened else line.partition("\x02")
+    if not has_start:
+        return visible(line)
+    quote, _, after = rest.partition("\x03")
+    return visible(before) + (paint.marked(visible(quote)) if quote else "") + visible(after)
+
+
+def answer_values(answer: Answer) -> dict[str, Any]:
+    """An answer as plain values, for JSON."""
+    return {
+        "question": answer.question,
+        "understood": answer.understood,
+        "answer": answer.text or NOT_FOUND,
+        "evidence": answer.evidence,
+        "confidence": round(answer.confidence, 4),
+        "abstained": answer.abstained,
+        "citations": [citation_values(citation) for citation in answer.citations],
+        "hits": [hit_values(hit) for hit in answer.hits],
+    }
+
+
+def citation_values(citation: Citation) -> dict[str, Any]:
+    """A citation as plain values, for JSON."""
+    return {
+        "marker": citation.marker,
+        "path": citation.path,
+        "document": citation.document_id,
+        "title": citation.title,
+        "publisher": citation.publisher,
+        "date": citation.date,
+        "lines": list(citation.lines),
+        "span": list(citation.span),
+        "quote": citation.quote,
+    }
+
+
+def hit_values(hit: Hit) -> dict[str, Any]:
+    """A hit as plain values, for JSON."""
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 4),
+        "path": hit.path,
+        "document": hit.passage.document_id,
+        "title": hit.passage.article.title,
+        "headings": list(hit.passage.headings),
+        "lines": list(hit.lines),
+        "passage": hit.passage.text,
+        "scores": _rounded(hit.shares),
+        "raw": _rounded(hit.raw),
+    }
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}

@@ -1,0 +1,93 @@
+"""What an index holds, and how it stands to the files now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qa.index.catalog import Catalog
+from qa.index.store import FileRecord, IndexFolder, Manifest, as_json
+from qa.pipeline import default_index
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The generation in use.
+
+    Attributes:
+        folder: Of the index.
+        manifest: Of the generation.
+        size: Bytes of its files.
+        files: Its files, those that could not be read among them.
+        outdated: Paths of files that have another size now, or are gone.
+    """
+
+    folder: Path
+    manifest: Manifest
+    size: int
+    files: tuple[FileRecord, ...]
+    outdated: tuple[str, ...]
+
+    @classmethod
+    def of(cls, index: Path | None) -> Status:
+        """Look at an index.
+
+        Raises:
+            IndexMissing: There is none.
+            IndexDamaged: It cannot be used.
+        """
+        folder = IndexFolder(index or default_index())
+        generation = folder.current()
+        manifest = folder.manifest(generation)
+        catalog = Catalog(generation / "catalog.sqlite")
+        files = tuple(catalog.files())
+        catalog.close()
+        size = sum(size for size, _ in manifest.files.values())
+        outdated = tuple(file.path for file in files if not _same_size(file))
+        return cls(folder.path, manifest, size, files, outdated)
+
+    def values(self, *, files: bool) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        listed = [
+            {"path": f.path, "encoding": f.encoding, "size": f.size, "problem": f.problem}
+            for f in self.files
+            if files or f.problem
+        ]
+        return {
+            "index": str(self.folder),
+            **as_json(self.manifest),
+            "size": self.size,
+            "outdated": list(self.outdated),
+            "files": listed,
+        }
+
+    def text(self, *, files: bool) -> str:
+        """For people."""
+        manifest = self.manifest
+        lines = [
+            f"索引:{self.folder}",
+            f"版本:第 {manifest.number} 代,{manifest.created},{self.size / 1e6:.1f} MB",
+            f"文章:{'、'.join(manifest.roots)}",
+            f"内容:{manifest.documents} 个文件、{manifest.passages} 段",
+            f"模型:{manifest.model_folder}",
+        ]
+        problems = [file for file in self.files if file.problem]
+        if problems:
+            lines.append(f"没有收入的文件:{len(problems)} 个")
+            lines += [f"  {file.path}:{file.problem}" for file in problems]
+        if self.outdated:
+            lines.append(f"索引之后改动或移走的文件:{len(self.outdated)} 个,请运行 qa index 更新")
+            lines += [f"  {path}" for path in self.outdated]
+        if files:
+            lines += [
+                f"  {f.path}  {f.encoding}  {f.size} 字节" for f in self.files if not f.problem
+            ]
+        return "\n".join(lines)
+
+
+def _same_size(file: FileRecord) -> bool:
+    try:
+        return Path(file.absolute).stat().st_size == file.size
+    except OSError:
+        return False

@@ -1,0 +1,235 @@
+"""A file is read as what it is, whole, or refused with the place and the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.corpus.encoding import decode
+from qa.errors import FileError
+
+SEEDS = sorted((Path(__file__).parents[2] / "seeds").glob("*.txt"))
+SIMPLIFIED = (
+    "黔江区城东街道以“三个做好”推进“双融行动”。今年7月以来,面对面解决基层群众实际难题,"
+    "持续增强群众的获得感、幸福感、安全感。\r\n朱镕基总理曾到此考察。\n"
+)
+TRADITIONAL = (
+    "鄰水縣綜合行政執法局堅持黨建引領，助推城市管理邁上新臺階。來源：中國網\r\n"
+    "威廉‧瓊斯發現印歐語系，對西方文字學的發展貢獻不少～1786年，亞洲協會舉行會議。\n"
+)
+HONG_KONG = "喺華富邨，衞生署人員派發口罩；啟德嘅街坊話，政府應該同市民講清楚。\n"
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda path: path.name[:3])
+@pytest.mark.parametrize(
+    ("codec", "mark", "name"),
+    [
+        ("utf-8", b"", "utf-8"),
+        ("utf-8", b"\xef\xbb\xbf", "utf-8-sig"),
+        ("gb18030", b"", "gb18030"),
+        ("gbk", b"", "gb18030"),
+        ("utf-16-le", b"", "utf-16-le"),
+        ("utf-16-be", b"", "utf-16-be"),
+        ("utf-16-le", b"\xff\xfe", "utf-16-le"),
+        ("utf-16-be", b"\xfe\xff", "utf-16-be"),
+        ("utf-32-le", b"\xff\xfe\0\0", "utf-32-le"),
+        ("utf-32-be", b"", "utf-32-be"),
+    ],
+)
+def test_a_newspaper_page_is_read_alike_in_every_encoding(
+    seed: Path, codec: str, mark: bytes, name: str
+) -> None:
+    page = seed.read_bytes().decode("utf-8")
+    assert decode(mark + page.encode(codec)) == (page, name)
+
+
+@pytest.mark.parametrize("length", [25, 50, 500])
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [(TRADITIONAL, "cp950"), (HONG_KONG, "big5hkscs"), (TRADITIONAL, "gbk"), (SIMPLIFIED, "gbk")],
+)
+def test_short_pieces_are_told_apart(text: str, codec: str, length: int) -> None:
+    piece = text[:length]
+    expected = "gb18030" if codec == "gbk" else "big5"
+    assert decode(piece.encode(codec, "ignore")) == (
+        piece.encode(codec, "ignore").decode(codec),
+        expected,
+    )
+
+
+def test_taiwan_punctuation_and_hong_kong_characters_stand_in_one_big5_file() -> None:
+    taiwan, hong_kong = "威廉‧瓊斯說：今天天氣很好～", "衞生署在華富邨的工作"
+    raw = taiwan.encode("cp950") + hong_kong.encode("big5hkscs")
+    assert decode(raw) == (taiwan + hong_kong, "big5")
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "euro"),
+    [("该项目总投资为100", "gbk", b"\x80"), ("這個項目的總投資為100", "cp950", b"\xa3\xe1")],
+)
+def test_the_euro_sign_of_windows_is_read(text: str, codec: str, euro: bytes) -> None:
+    assert decode(text.encode(codec) + euro)[0] == f"{text}€"
+
+
+def test_one_late_rare_character_does_not_change_the_reading() -> None:
+    page = "区农业农村局深入开展农村人居环境整治提升工作。\n" * 4000 + "朱镕基、陶喆、𠮷野家"
+    assert decode(page.encode("gb18030")) == (page, "gb18030")
+
+
+def test_a_page_that_is_nearly_all_markup_is_read_by_its_few_characters() -> None:
+    page = "<div class='list'><a href='/index.html'>item</a></div>\r\n" * 5000 + "重庆日报"
+    assert decode(page.encode("gbk")) == (page, "gb18030")
+
+
+def test_what_a_page_declares_counts_only_where_it_reads_like_chinese() -> None:
+    assert decode(SIMPLIFIED.encode("gbk"), "big5") == (SIMPLIFIED, "gb18030")
+    assert decode(SIMPLIFIED.encode(), "gb2312") == (SIMPLIFIED, "utf-8")
+    # One character: both readings are common ones, so nothing but the declaration can tell.
+    assert decode("第3智".encode("big5"), "Big5-HKSCS") == ("第3智", "big5")
+    assert decode("中文".encode("gbk"), "no-such-charset") == ("中文", "gb18030")
+
+
+def test_an_empty_file_is_empty_text() -> None:
+    assert decode(b"") == ("", "utf-8")
+    assert decode(b"\xff\xfe") == ("", "utf-16-le")
+
+
+def test_english_in_utf_16_is_no_binary_file() -> None:
+    text = "The quick brown fox.\r\n"
+    assert decode(text.encode("utf-16-be")) == (text, "utf-16-be")
+
+
+def test_one_bad_byte_in_utf_8_is_refused_with_its_place() -> None:
+    raw = SIMPLIFIED.encode()
+    at = raw.index("朱".encode())
+    with pytest.raises(FileError, match=rf"第 {at + 1} 字节\(第 2 行\)不是合法的 UTF-8"):
+        decode(raw[:at] + b"\xd6" + raw[at:])
+
+
+def test_a_utf_8_file_cut_within_a_character_is_refused() -> None:
+    with pytest.raises(FileError, match="不是合法的 UTF-8"):
+        decode(SIMPLIFIED.strip().encode()[:-1])
+
+
+def test_two_encodings_in_one_file_are_refused_with_both_places() -> None:
+    first = (SIMPLIFIED * 5).encode("gbk")
+    at = len(first) + 1
+    with pytest.raises(FileError, match=rf"第 3 字节\(第 1 行\)不是 UTF-8,第 {at} 字节") as caught:
+        decode(first + SIMPLIFIED.encode())
+    assert "拆成两个文件" in caught.value.advice
+
+
+@pytest.mark.parametrize("codec", ["gbk", "gb18030"])
+def test_a_damaged_gbk_file_is_refused_where_it_stops_making_sense(codec: str) -> None:
+    raw = SIMPLIFIED.encode(codec)
+    message = rf"gb18030 编码,但第 {len(raw) + 1} 字节\(第 3 行\)"
+    with pytest.raises(FileError, match=message) as caught:
+        decode(raw + b"\xff\n" + raw)
+    assert "另存为 UTF-8" in caught.value.advice
+
+
+def test_a_damaged_utf_16_file_counts_the_mark_and_the_lines() -> None:
+    raw = b"\xff\xfe" + "重庆\n上海".encode("utf-16-le")[:-1]
+    with pytest.raises(FileError, match=r"utf-16-le,但第 11 字节\(第 2 行\)"):
+        decode(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"%PDF-1.7\n1 0 obj", "PDF"),
+        (b"PK\x03\x04\x14\0", "ZIP"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "Office"),
+        (b"MZ\x90\0\x03\0\0\0\x04" * 40, "第 4 字节"),
+        (b"\x01\x02\x03\x04\x05\x06text", "控制字符"),
+        ("重庆\0市".encode(), "空字节"),
+    ],
+)
+def test_binary_files_are_named_as_such(raw: bytes, reason: str) -> None:
+    with pytest.raises(FileError, match=f"看起来是二进制文件.*{reason}"):
+        decode(raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("日本の首相は東京で記者会見を行い、新しい経済政策について説明しました。", "shift_jis"),
+        ("L’été dernier, le café était très cher à Paris.", "cp1252"),
+        ("Правительство объявило новую экономическую политику", "cp1251"),
+        (
+            "대한민국의 수도는 서울이며, 인구는 약 천만 명이다. 정부는 새로운 정책을 발표했다. "
+            "한국어는 한반도에서 사용되는 언어로, 세계 여러 곳에서 배우는 사람이 늘어나고 있다. "
+            "지난해 수출은 전년보다 크게 증가했으며 올해에도 성장세가 이어질 전망이다.",
+            "euc_kr",
+        ),
+    ],
+)
+def test_other_languages_are_refused_rather_than_read_as_rare_characters(
+    text: str, codec: str
+) -> None:
+    with pytest.raises(FileError, match="起不是任何已知的中文编码"):
+        decode(text.encode(codec))
+
+
+WORDS = [
+    "今年以来",
+    "我们的",
+    "工作",
+    "人民群众",
+    "在全国",
+    "发展",
+    ",",
+    "。",
+    "2024年",
+    "\n",
+    "A股",
+    "邻水县",
+]
+WORDS_TRADITIONAL = [
+    "今年以來",
+    "我們的",
+    "工作",
+    "人民群眾",
+    "在全國",
+    "發展",
+    "，",
+    "。",
+    "\r\n",
+    "鄰水縣",
+]
+
+
+@given(
+    words=st.lists(st.sampled_from(WORDS), min_size=12),
+    codec=st.sampled_from(["utf-8", "gb18030", "utf-16-le", "utf-16-be"]),
+)
+def test_simplified_text_comes_back_from_every_encoding(words: list[str], codec: str) -> None:
+    text = "中文" + "".join(words)
+    assert decode(text.encode(codec)) == (text, codec)
+
+
+@given(
+    words=st.lists(st.sampled_from(WORDS_TRADITIONAL), min_size=12),
+    codec=st.sampled_from(["utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be"]),
+)
+def test_traditional_text_comes_back_from_every_encoding(words: list[str], codec: str) -> None:
+    text = "中國" + "".join(words)
+    assert decode(text.encode(codec)) == (text, codec)
+
+
+MARKS = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff", "utf-32-le": b"\xff\xfe\0\0"}
+
+
+@given(raw=st.binary(max_size=400))
+def test_any_bytes_are_read_without_loss_or_refused(raw: bytes) -> None:
+    try:
+        text, name = decode(raw)
+    except FileError as error:
+        assert error.advice
+    else:
+        if name.startswith("utf"):
+            assert text.encode(name) == raw.removeprefix(MARKS.get(name, b""))
