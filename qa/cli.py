@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from qa.errors import InputError, QAError
@@ -44,21 +44,19 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")
+    code: Any = 0
     try:
-        code = app(standalone_mode=False)
+        app()
     except QAError as error:
         typer.echo(f"错误:{_visible(str(error))}", err=True)
         code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        typer.echo("\n已中断。", err=True)
-        code = 130
-    except BrokenPipeError:  # The reader of a pipe has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code or 0)
+    except SystemExit as leaving:
+        code = leaving.code
+    # Taking the model down piece by piece would make every question a tenth slower.
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)
 
 
 @app.callback()
@@ -66,7 +64,7 @@ def start(context: typer.Context, index: Index = None) -> None:
     """Without a command: chat in a terminal, else this help."""
     if context.invoked_subcommand:
         if index:
-            raise click.UsageError("--index 请写在子命令之后。")
+            raise typer.BadParameter("请写在子命令之后,例如 qa ask --index 目录 问题")
         return
     if sys.stdin.isatty() and sys.stdout.isatty():
         chat(index)
@@ -159,13 +157,15 @@ def index_command(
     as_json: Json = False,
 ) -> None:
     """为文章建立索引,或把索引更新到文章现在的样子;只有改动过的段落会重新编码。"""
-    from qa.pipeline import update
+    from qa.pipeline import default_index
     from qa.progress import ProgressBar
     from qa.render import write_json
+    from qa.update import update
 
+    place = index or default_index()
     try:
         with ProgressBar() as progress:
-            built = update(paths, index=index, model=model, add=add, progress=progress)
+            built = update(place, paths, model=model, add=add, progress=progress)
     except KeyboardInterrupt:
         typer.echo("\n已中断;原有的索引没有改动。", err=True)
         raise typer.Exit(130) from None

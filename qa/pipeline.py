@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
-from qa.corpus.chunk import passages
-from qa.corpus.load import SourceFile, find, load
-from qa.errors import CitationError, FileError, InputError, QAError
-from qa.index.build import Built, Source, build, up_to_date
+from qa.errors import CitationError, FileError, InputError
 from qa.index.catalog import Catalog, line_range
 from qa.index.dense import Dense
 from qa.index.encoder import Encoder
-from qa.index.prepare import prepare
 from qa.index.sparse import Sparse
-from qa.index.store import FileRecord, IndexFolder, Manifest
+from qa.index.store import IndexFolder, Manifest
 from qa.index.tokens import Words
 from qa.query.retriever import HybridRetriever
 from qa.reader.citations import Standing, standing
@@ -28,8 +21,6 @@ from qa.types import Answer, Article, Citation, Document, Hit, Progress, Span
 
 LONGEST_QUESTION = 2000
 """Characters; the encoder reads about the first 700 of them."""
-T = TypeVar("T")
-
 HITS = 5
 """Passages that an answer is sought in, unless told otherwise."""
 _PACKAGE = Path(__file__).parent
@@ -111,7 +102,9 @@ class QA:
             IndexBusy: The folder is being written by another process, or not writable.
             ModelError: The model cannot be found or prepared.
         """
-        update(paths or [seeds()], index=index, model=model, progress=progress)
+        from qa.update import update
+
+        update(index or default_index(), paths or [seeds()], model=model, progress=progress)
         return cls.open(index)
 
     def search(self, question: str, k: int = HITS) -> list[Hit]:
@@ -136,6 +129,8 @@ class QA:
 
     def verify(self, citation: Citation) -> Standing:
         """Read the cited file again: does the quotation still stand there?"""
+        from qa.corpus.load import SourceFile, load
+
         file = self.catalog.file(citation.path)
         if file is None:
             return Standing.GONE
@@ -170,92 +165,6 @@ def checked(question: str) -> str:
             f"问题太长:{len(stripped)} 字,最多 {LONGEST_QUESTION} 字。", "请只留下要问的那一两句。"
         )
     return stripped
-
-
-def update(
-    paths: Sequence[str | Path] | None = None,
-    *,
-    index: str | Path | None = None,
-    model: str | None = None,
-    add: bool = False,
-    progress: Progress | None = None,
-) -> Built:
-    """Bring an index up to date with the files; what was in it and is not in ``paths`` leaves it.
-
-    Args:
-        paths: What the corpus is; by default what it was at the last run.
-        index: Folder of the index; by default ``default_index()``.
-        model: A sentence-transformers model; by default the one in use, or the default one.
-        add: Keep what the corpus was at the last run, and add ``paths`` to it.
-        progress: Told how far the work has come.
-
-    Raises:
-        As ``QA.build``; and IndexMissing without ``paths`` where there is no index.
-    """
-    tell = progress or _silent
-    folder = IndexFolder(Path(index) if index else default_index())
-    roots = (
-        [str(path) for path in paths] if paths else list(folder.manifest(folder.current()).roots)
-    )
-    files = find(roots)
-    with folder.writing():
-        prepared = _prepared(folder, model, tell)
-        encoder = Encoder.open(prepared)
-        records = [_record(file) for file in _counted(files, "核对文件", tell)]
-        if same := up_to_date(folder, roots, records, encoder.key):
-            return same
-        sources = _sources(_counted(list(zip(files, records, strict=True)), "读取文章", tell))
-        return build(folder, roots, sources, encoder, prepared.name, tell)
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress that nobody asked for."""
-
-
-def _prepared(folder: IndexFolder, model: str | None, progress: Progress) -> Path:
-    """Folder of the prepared model: the one named, else the one in use, else the default."""
-    if model is None:
-        try:
-            in_use = folder.models / folder.manifest(folder.current()).model_folder
-            Encoder.open(in_use)
-        except QAError:
-            pass  # No index yet, or a damaged one: it is made anew with the default model.
-        else:
-            return in_use
-    return prepare(model, folder.models, progress)
-
-
-def _counted(items: Sequence[T], stage: str, progress: Progress) -> Iterator[T]:
-    """The items, each reported once it is done with."""
-    for done, item in enumerate(items):
-        progress(stage, done, len(items))
-        yield item
-    progress(stage, len(items), len(items))
-
-
-def _record(file: SourceFile) -> FileRecord:
-    try:
-        with file.absolute.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            size = stream.tell()
-    except OSError as error:
-        return FileRecord(file.path, str(file.absolute), 0, "", problem=f"打不开({error.strerror})")
-    return FileRecord(file.path, str(file.absolute), size, digest)
-
-
-def _sources(files: Iterable[tuple[SourceFile, FileRecord]]) -> Iterator[Source]:
-    """Each file with what was read from it, or with its problem."""
-    for file, record in files:
-        if record.problem:
-            yield record, ()
-            continue
-        try:
-            documents = load(file)
-        except FileError as error:
-            yield replace(record, problem=error.message), ()
-            continue
-        encoding = documents[0].encoding if documents else ""
-        yield replace(record, encoding=encoding), [(d, passages(d)) for d in documents]
 
 
 _CITATION = re.compile(
@@ -304,6 +213,8 @@ def _lines_of(documents: Sequence[Document], first: int, last: int) -> tuple[Doc
     lines = document.text.split("\n")
     if document.record or not 1 <= first <= last <= len(lines):
         raise CitationError(f"文件里没有这几行:{first}-{last}", f"全文共 {len(lines)} 行。")
+    if not "".join(lines[first - 1 : last]).strip():
+        raise CitationError(f"这几行是空行:{first}-{last}", "请换一行;qa show --all 显示全文。")
     start = sum(len(line) + 1 for line in lines[: first - 1])
     return document, (start, start + len("\n".join(lines[first - 1 : last])))
 

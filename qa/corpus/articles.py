@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from qa.corpus.layout import Block, blocks, read
+from qa.corpus.layout import Block, blocks
+from qa.corpus.places import read
 from qa.text import fold
 from qa.types import Article, Document
 

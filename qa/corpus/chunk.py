@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from qa.corpus.articles import Story, stories
-from qa.corpus.layout import Block, read, stretches
+from qa.corpus.layout import Block
+from qa.corpus.places import read, stretches
 from qa.text import sentences
 from qa.types import Article, Document, Passage
 

@@ -112,7 +112,7 @@ def build(
     roots: Sequence[str],
     sources: Iterable[Source],
     encoder: Encoder,
-    model_folder: str,
+    model: tuple[str, str],
     progress: Progress,
 ) -> Built:
     """Write a new generation and make it the one in use.
@@ -122,7 +122,8 @@ def build(
         roots: The paths that the corpus comes from, as given; kept for the next run.
         sources: Files with their documents and passages; consumed as they come.
         encoder: Embeds what the last generation has no vector of.
-        model_folder: Name of the encoder's folder in ``folder.models``.
+        model: The name that the user gave the encoder's model, "" for the default, and the name
+            of its folder in ``folder.models``.
         progress: Told of the embedding.
 
     Raises:
@@ -146,7 +147,8 @@ def build(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             roots=tuple(roots),
             model=encoder.key,
-            model_folder=model_folder,
+            model_name=model[0],
+            model_folder=model[1],
             documents=sum(1 for file in files if not file.problem),
             passages=len(digests),
             seconds=round(time.monotonic() - started, 2),

@@ -155,7 +155,9 @@ class Catalog:
             )
             self._connection.execute("SELECT 1 FROM files, documents, passages LIMIT 1")
         except sqlite3.Error as error:
-            raise IndexDamaged(f"文章库打不开:{path}({error})", "请运行 qa index 重建。") from error
+            raise IndexDamaged(
+                f"文章库打不开:{path}({error})", "请用 qa index 文件夹 重建。"
+            ) from error
         self._lock = threading.Lock()
 
     def _query(self, sql: str, *values: object) -> list[Any]:
@@ -163,7 +165,7 @@ class Catalog:
             with self._lock:
                 return self._connection.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise IndexDamaged(f"文章库读不了({error})", "请运行 qa index 重建。") from error
+            raise IndexDamaged(f"文章库读不了({error})", "请用 qa index 文件夹 重建。") from error
 
     def passages(self, rows: Sequence[int]) -> dict[int, Located]:
         """The passages in ``rows``, by row."""
@@ -191,7 +193,7 @@ class Catalog:
         """
         found = self._query(f"SELECT {_DOCUMENT} FROM documents WHERE id = ?", document_id)  # noqa: S608
         if not found:
-            raise IndexDamaged(f"文章库里缺少文章:{document_id}", "请运行 qa index 重建。")
+            raise IndexDamaged(f"文章库里缺少文章:{document_id}", "请用 qa index 文件夹 重建。")
         return _document(found[0])
 
     def documents_at(self, path: str) -> list[Document]:

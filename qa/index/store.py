@@ -25,7 +25,7 @@ from qa.errors import IndexBusy, IndexDamaged, IndexMissing
 
 FORMAT = 1
 """Version of the files in a generation; another one is not read but rebuilt."""
-_REBUILD = "请运行 qa index 重建;原文不受影响。"
+_REBUILD = "请用 qa index 文件夹 重建;原文不受影响。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Manifest:
     created: str
     roots: tuple[str, ...]
     model: str
+    model_name: str
     model_folder: str
     documents: int
     passages: int

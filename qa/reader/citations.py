@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from qa.corpus.layout import read, stretches
+from qa.corpus.places import read, stretches
 from qa.index.catalog import line_range
 from qa.text import squeeze
 from qa.types import Citation, Document, Hit, Passage, Span

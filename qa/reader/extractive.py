@@ -141,10 +141,8 @@ def _with_neighbour(best: _Candidate, things: Sequence[Asked]) -> list[Span]:
 
 def _short(evidence: str, question: str, things: Sequence[Asked]) -> str:
     """The shortest stretch of the evidence that gives all that is asked for, else all of it."""
-    folded = fold(evidence)
-    found = [choose(one, question, folded) for one in things]
-    spans = [span for span in found if span is not None]
-    if not spans or len(spans) < len(found):
+    spans = choose(things, question, fold(evidence))
+    if not spans or len(spans) < len(things):
         return evidence
     start, end = min(a for a, _ in spans), max(b for _, b in spans)
     return evidence[start:end] if len(spans) == 1 or end - start <= _LONGEST_STRETCH else evidence

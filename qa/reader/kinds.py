@@ -6,6 +6,7 @@ Everything here works on folded text.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,6 +44,7 @@ _UNITS = (
     "只|头|单|天|年|月|日|小时|分钟|秒|岁|级|层|期|届|类|种|块|片|段|支|本|首|集|张|枚|艘|架|颗|对|双|封|笔|票|"
     "门|道|字|页|倍|成|度|村|镇|省|市|县|国|代|人民币|亿|万"
 )
+_PERCENT = "%"
 _MEASURES = {
     "长": "公里|千米|米|厘米|里",
     "高": "米|公里|厘米",
@@ -55,7 +57,8 @@ _MEASURES = {
 }
 _FIGURE = r"(?:\d[\d,.]*\d|\d|[一二两三四五六七八九十百千零〇]+)"
 _NUMBER = re.compile(
-    rf"(?:百分之[\d.一二两三四五六七八九十百零点]+|{_FIGURE}(?:[%％‰]|[万亿千百]*(?:多|余|几)?(?:万|亿)?)(?:{_UNITS})?)"
+    rf"百分之[\d.一二两三四五六七八九十百零点]+"
+    rf"|{_FIGURE}(?:(?P<percent>[%％‰])|[万亿千百]*(?:多|余|几)?(?:万|亿)?(?P<unit>{_UNITS})?)"
 )
 _DATE = re.compile(
     r"(?:(?:19|20)\d\d年|[一二两零〇\d]{4}年|今年|去年|前年|本月|上月)?(?:\d{1,2}|十?[一二三四五六七八九十])月(?:底|初|中旬|上旬|下旬|(?:\d{1,2}|[一二三四五六七八九十]{1,3})[日号])?"
@@ -75,10 +78,12 @@ _AFTER_NAME = (
 )
 _PERSON = re.compile(rf"{_NAME}(?={_AFTER_NAME})")
 _AFTER_TITLE = re.compile(rf"(?:{_TITLES})$")
-_PLACE = re.compile(
-    r"[一-鿿\d]{1,12}?(?:自治区|自治州|省|市|区|县|镇|乡|街道|社区|村|国|州|岛|山|河|湖|路|街|大道|广场|公园|学校|小学|中学|"
-    r"大学|医院|司法所|派出所|中心|基地|小区|大厦|园区|车站|机场|大讲堂|礼堂|馆|厅|站)(?![一-鿿]{0,2}(?:长|委|局))"
+_PLACE_NOUN = (
+    "自治区|自治州|省|市|区|县|镇|乡|街道|社区|村|国|州|岛|山|河|湖|路|街|大道|广场|公园|学校|小学|中学|大学|医院|"
+    "司法所|派出所|中心|基地|小区|大厦|园区|车站|机场|大讲堂|礼堂|馆|厅|站"
 )
+_IN_PLACE = r"[^\W\da-z由在从到于与和的及为将把被向以对等是有了个各这那该至去]"
+_PLACE = re.compile(rf"(?:(?<![一-鿿])|(?<=[在于从到由至])){_IN_PLACE}{{2,8}}?(?:{_PLACE_NOUN})")
 _BEFORE_PLACE = re.compile(r"(?:在|位于|地处|来自|前往|到|于|去|从|至)$")
 
 _ASKING = (
@@ -111,7 +116,7 @@ def asked(question: str) -> list[Asked]:
                 after = question[match.end() : match.end() + 1]
                 unit = _MEASURES.get(after, "")
                 if re.search(r"[率比]|百分", question[max(0, match.start() - 12) : match.end()]):
-                    unit = "%|％|百分之"
+                    unit = _PERCENT
             found.append(Asked(kind, unit or groups.get("place") or "", match.span()))
     return sorted(found, key=lambda one: one.span)
 
@@ -122,7 +127,7 @@ def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
     A form that fits scores 1, one with the unit or in the position asked for 2.
     """
     if one.kind is Kind.NUMBER:
-        return [(m.span(), _fits_unit(one, m.group())) for m in _NUMBER.finditer(sentence)]
+        return [(m.span(), _fits_unit(one, m)) for m in _NUMBER.finditer(sentence)]
     if one.kind is Kind.DATE:
         return [(m.span(), 1 + 0.2 * min(5, len(m.group()) / 3)) for m in _DATE.finditer(sentence)]
     if one.kind is Kind.PERSON:
@@ -139,10 +144,13 @@ def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
     ]
 
 
-def _fits_unit(one: Asked, figure: str) -> float:
+def _fits_unit(one: Asked, number: re.Match[str]) -> float:
+    if one.unit == _PERCENT:
+        return 2.0 if number["percent"] or number.group().startswith("百分之") else 0.3
     if one.unit:
-        return 2.0 if re.search(rf"(?:{one.unit})", figure) else 0.3
-    return 0.5 if re.fullmatch(r"\d{4}年|\d{1,2}[月日]|[一二三]是?", figure) else 1.0
+        return 2.0 if number["unit"] in one.unit.split("|") else 0.3
+    is_date = re.fullmatch(r"\d{4}年|\d{1,2}[月日]|[一二三]", number.group())
+    return 0.5 if is_date else 1.0
 
 
 def _fits_place(one: Asked, place: str, before: str) -> float:
@@ -151,22 +159,29 @@ def _fits_place(one: Asked, place: str, before: str) -> float:
     return 2.0 if _BEFORE_PLACE.search(before) else 1.0
 
 
-def choose(one: Asked, question: str, sentence: str) -> Span | None:
-    """The range of a folded sentence that gives what is asked for; None where nothing does.
+def choose(things: Sequence[Asked], question: str, sentence: str) -> list[Span]:
+    """For each thing asked for, the range of a folded sentence that gives it, as far as any does.
 
     Of what has the right form, that which stands among the words that the question has around
-    its asking words.
+    its asking words, and before the words that the question has after them.
     """
-    near = _pairs(question[max(0, one.span[0] - 10) : one.span[1] + 8])
-    far = _pairs(question)
-
-    def rank(candidate: tuple[Span, float]) -> float:
-        (start, end), fit = candidate
-        around = sentence[max(0, start - 14) : end + 8]
-        return fit + _share(near, around) + _share(far, around)
-
-    fitting = [c for c in candidates(one, sentence) if sentence[slice(*c[0])] not in question]
-    return max(fitting, key=rank)[0] if fitting else None
+    chosen: list[Span] = []
+    for one in things:
+        near = _pairs(question[max(0, one.span[0] - 10) : one.span[1] + 8])
+        after = _pairs(question[one.span[1] : one.span[1] + 5])
+        ranked = [
+            (
+                fit
+                + _share(near, sentence[max(0, a - 14) : b + 8])
+                + _share(after, sentence[b : b + 8]),
+                (a, b),
+            )
+            for (a, b), fit in candidates(one, sentence)
+            if sentence[a:b] not in question and (a, b) not in chosen
+        ]
+        if ranked:
+            chosen.append(max(ranked)[1])
+    return chosen
 
 
 def _pairs(text: str) -> set[str]:

