@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -238,7 +239,13 @@ def _question(words: list[str] | None, batch: str | None) -> str:
         )
     from qa.pipeline import checked
 
-    return checked(" ".join(words)) if words is not None else ""
+    return checked(_typed(" ".join(words))) if words is not None else ""
+
+
+def _typed(text: str) -> str:
+    """What was typed: a C locale hands the bytes of UTF-8 on as surrogates."""
+    as_is = text.isascii() or not re.search("[\ud800-\udfff]", text)
+    return text if as_is else os.fsencode(text).decode("utf-8", "replace")
 
 
 def _opened(index: Path | None) -> QA:

@@ -97,7 +97,7 @@ def _sources(files: Iterable[tuple[SourceFile, FileRecord]]) -> Iterator[Source]
         try:
             documents = load(file)
         except FileError as error:
-            yield replace(record, problem=error.message), ()
+            yield replace(record, problem=error.message.removeprefix(f"{file.path}:")), ()
             continue
         encoding = documents[0].encoding if documents else ""
         yield replace(record, encoding=encoding), [(d, passages(d)) for d in documents]

@@ -7,6 +7,7 @@ exactly one, so that anything on the page can be found and cited.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -29,7 +30,7 @@ class _Piece:
 
     paragraph: int
     text: str
-    places: list[int]
+    places: array[int]
 
 
 @dataclass(slots=True)

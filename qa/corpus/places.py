@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from qa.types import Span
 
+_RUNS = re.compile(r"\s+|\S+")
 
-def read(text: str, spans: Sequence[Span]) -> tuple[str, list[int]]:
+
+def read(text: str, spans: Sequence[Span]) -> tuple[str, array[int]]:
     """The text of a block as one line, and the place in ``text`` of each of its characters.
 
     White space inside is one space; a line break leaves a space only between two words that
     are not Chinese.
     """
-    characters: list[str] = []
-    places: list[int] = []
+    runs: list[str] = []
+    places = array("q")
     for start, end in spans:
-        for match in re.finditer(r"\s+|\S+", text[start:end]):
+        for match in _RUNS.finditer(text, start, end):
             run = match.group()
             if not run.isspace():
-                characters.extend(run)
-                places.extend(range(start + match.start(), start + match.end()))
-            elif characters and (
-                "\n" not in run
-                or (characters[-1].isascii() and text[start + match.end()].isascii())
+                runs.append(run)
+                places.extend(range(match.start(), match.end()))
+            elif runs and (
+                "\n" not in run or (runs[-1][-1].isascii() and text[match.end()].isascii())
             ):
-                characters.append(" ")
-                places.append(start + match.start())
-    return "".join(characters), places
+                runs.append(" ")
+                places.append(match.start())
+    return "".join(runs), places
 
 
 def stretches(text: str, places: Iterable[int]) -> Iterator[Span]:

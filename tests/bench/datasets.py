@@ -29,6 +29,8 @@ def squad(path: Path, corpus: Path) -> list[Item]:
         name = f"{number:05}.txt"
         (corpus / name).write_text(paragraph["context"], "utf-8", newline="")
         for qa in paragraph["qas"]:
+            if not qa["question"].strip():  # CMRC 2018 trial has one.
+                continue
             answers = tuple(dict.fromkeys(answer["text"] for answer in qa["answers"]))
             items.append(Item(qa["question"], name, answers))
     return items

@@ -96,8 +96,7 @@ def test_a_question_of_thousands_of_terms(tmp_path):
     assert len(sparse.idf("bigrams", terms)) == 6000
 
 
-def test_rows_survive_many_segments(tmp_path):
-    # Several times Tantivy's buffer would take minutes; what matters is that rows are stored.
+def test_thousands_of_passages_and_terms_keep_their_rows(tmp_path):
     texts = [f"第{n}号文件由{n * 7}人签署" for n in range(3000)]
     writer = SparseWriter(tmp_path / "s")
     for row, text in enumerate(texts):

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qa.index.tokens import Words, bigrams, content_bigrams
@@ -58,6 +58,7 @@ def test_bigrams_hold_every_han_character_and_nothing_that_is_not_there(text):
     assert set(HAN.findall(text)) <= set("".join(terms))
 
 
+@settings(deadline=None)  # The first call reads jieba's dictionary.
 @given(st.text(max_size=60))
 @example("　鄰水縣　ＡＢＣ")
 def test_no_term_is_blank_or_holds_white_space(text):

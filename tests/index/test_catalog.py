@@ -1,0 +1,243 @@
+"""Files, documents and passages come back from SQLite as they went in, with their lines."""
+
+import json
+import threading
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qa.corpus.chunk import passages
+from qa.corpus.load import SourceFile, load
+from qa.errors import IndexDamaged
+from qa.index.catalog import Catalog, CatalogWriter, line_range
+from qa.index.store import FileRecord
+from qa.types import Article, Document, Passage
+
+# No decoder gives unpaired surrogates; all else may stand in a file.
+TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+PAGE = st.text(alphabet="文章很长。\n\r \t\0\u2028\x85a😀", min_size=1, max_size=80)
+
+
+def written(path, *documents, files=()):
+    """A catalog of (document, passages), rows numbered on, with made-up digests."""
+    path.unlink(missing_ok=True)
+    writer = CatalogWriter(path)
+    for file in files:
+        writer.add_file(file)
+    for document, parts in documents:
+        writer.add_document(document, parts, [part.id.encode() for part in parts])
+    writer.close()
+    return Catalog(path)
+
+
+def passage(document, number, *spans, **given):
+    default = {"article": Article(), "headings": (), "kind": "body", "text": "文"}
+    return Passage(f"{document.id}@{number}", document.id, spans=spans, **{**default, **given})
+
+
+def plain(text, path="a.txt", **given):
+    return Document(given.pop("id", path), path, "", text, "utf-8", **given)
+
+
+@st.composite
+def documents(draw):
+    document = Document(
+        id=draw(TEXT),
+        path=draw(TEXT),
+        title=draw(TEXT),
+        text=draw(PAGE),
+        encoding=draw(st.sampled_from(["utf-8", "gb18030", "big5"])),
+        metadata=draw(st.dictionaries(st.sampled_from(["date", "publisher", "author"]), TEXT)),
+        record=draw(st.just(0) | st.integers(1, 10**6)),
+        markup=draw(st.booleans()),
+    )
+    places = st.integers(0, len(document.text) - 1)
+    span = st.tuples(places, places).map(lambda pair: (min(pair), max(pair) + 1))
+    parts = [
+        passage(
+            document,
+            number,
+            *draw(st.lists(span, min_size=1, max_size=4)),
+            article=Article(*(draw(TEXT) for _ in range(4))),
+            headings=tuple(draw(st.lists(TEXT, max_size=3))),
+            kind=draw(st.sampled_from(["body", "caption"])),
+            text=draw(TEXT),
+        )
+        for number in range(draw(st.integers(0, 4)))
+    ]
+    return document, parts
+
+
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(documents(), max_size=4, unique_by=lambda pair: pair[0].id))
+def test_what_went_in_comes_out(tmp_path, pairs):
+    catalog = written(tmp_path / "catalog.sqlite", *pairs)
+    expected = [(document, part) for document, parts in pairs for part in parts]
+    located = catalog.passages(range(len(expected) + 5))
+    assert [located[row].passage for row in sorted(located)] == [part for _, part in expected]
+    assert [located[row].path for row in sorted(located)] == [doc.path for doc, _ in expected]
+    for document, parts in pairs:
+        assert catalog.document(document.id) == document
+        assert catalog.passages_of(document.id) == parts
+        assert document in catalog.documents_at(document.path)
+    assert catalog.digests() == {part.id.encode(): row for row, (_, part) in enumerate(expected)}
+    catalog.close()
+
+
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(documents())
+def test_lines_are_those_that_an_editor_shows(tmp_path, pair):
+    document, parts = pair
+    catalog = written(tmp_path / "catalog.sqlite", pair)
+    for row, found in catalog.passages(range(len(parts))).items():
+        first = min(start for start, _ in parts[row].spans)
+        last = max(end for _, end in parts[row].spans)
+        lines = document.text[:first].count("\n") + 1, document.text[: last - 1].count("\n") + 1
+        assert found.lines == ((document.record,) * 2 if document.record else lines)
+        assert line_range(document, first, last) == found.lines
+    catalog.close()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_lines_of_a_page_in_both_kinds_of_newline(tmp_path, newline):
+    page = newline.join(["标题很短", "", "第三行说了一件事。", "第四行说了另一件事。", "", "完。"])
+    (tmp_path / "a.txt").write_bytes(page.encode())
+    (document,) = load(SourceFile("a.txt", tmp_path / "a.txt"))
+    parts = passages(document, size=5)
+    lines = written(tmp_path / "catalog.sqlite", (document, parts)).passages(range(len(parts)))
+    found = {part.text: lines[row].lines for row, part in enumerate(parts)}
+    assert {text.splitlines()[-1]: last for text, (_, last) in found.items()} == {
+        "标题很短": 1,
+        "第三行说了一件事。": 3,
+        "第四行说了另一件事。": 4,
+        "完。": 6,
+    }
+    third, fourth = page.index("第三行"), page.index("另一件事")
+    assert line_range(document, third, fourth) == (3, 4)
+    assert line_range(document, third, page.index("第四行")) == (3, 3)
+
+
+def test_lines_of_records_are_those_of_the_file(tmp_path):
+    records = [{"id": "甲", "text": "甲县有三万人。\n\n甲县在山里。"}, {"text": "乙县有五万人。"}]
+    lines = ["", *(json.dumps(record, ensure_ascii=False) for record in records)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
+    loaded = load(SourceFile("a.jsonl", tmp_path / "a.jsonl"))
+    pairs = [(document, passages(document)) for document in loaded]
+    catalog = written(tmp_path / "catalog.sqlite", *pairs)
+    assert [document.id for document in catalog.documents_at("a.jsonl")] == [
+        "a.jsonl#甲",
+        "a.jsonl#3",
+    ]
+    found = catalog.passages(range(9)).values()
+    assert [(place.passage.document_id, place.lines) for place in found] == [
+        ("a.jsonl#甲", (2, 2)),
+        ("a.jsonl#3", (3, 3)),
+    ]
+
+
+def test_files_are_listed_by_path_with_their_problems(tmp_path):
+    good = FileRecord("库/乙.txt", "/库/乙.txt", 12, "ab" * 32, encoding="gb18030")
+    bad = FileRecord("库/甲.pdf", "/库/甲.pdf", 9, "cd" * 32, problem="扫描件")
+    catalog = written(tmp_path / "catalog.sqlite", files=[bad, good])
+    assert catalog.files() == [good, bad]
+    assert catalog.file("库/甲.pdf") == bad
+    assert catalog.file("库/丙.txt") is None
+
+
+def test_what_is_not_there(tmp_path):
+    catalog = written(tmp_path / "catalog.sqlite", (plain("文"), []))
+    assert catalog.passages([]) == {}
+    assert catalog.passages([7]) == {}
+    assert catalog.passages_of("b.txt") == []
+    assert catalog.documents_at("b.txt") == []
+    with pytest.raises(IndexDamaged, match=r"b\.txt"):
+        catalog.document("b.txt")
+
+
+@pytest.mark.parametrize("path", ["100%.txt", "a?b#c.txt", "文章 二.txt", "';--.txt"])
+def test_paths_that_mean_something_to_a_database(tmp_path, path):
+    document = plain("文", path=path)
+    folder = tmp_path / path
+    folder.mkdir()
+    catalog = written(folder / "catalog.sqlite", (document, [passage(document, 0, (0, 1))]))
+    assert catalog.documents_at(path) == [document]
+    assert catalog.passages([0])[0].path == path
+
+
+def test_many_threads_read_at_once(tmp_path):
+    document = plain("文" * 500)
+    parts = [passage(document, n, (n, n + 1), text=f"第{n}段") for n in range(500)]
+    catalog = written(tmp_path / "catalog.sqlite", (document, parts))
+    wrong = []
+
+    def look(offset):
+        for n in range(offset, 500, 8):
+            if catalog.passages([n])[n].passage != parts[n] or catalog.document("a.txt").record:
+                wrong.append(n)
+
+    threads = [threading.Thread(target=look, args=(offset,)) for offset in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.xfail(strict=True, reason="SQLite takes 32,766 or 250,000 variables a statement")
+def test_more_rows_than_a_statement_takes(tmp_path):
+    document = plain("文")
+    catalog = written(tmp_path / "catalog.sqlite", (document, [passage(document, 0, (0, 1))]))
+    assert list(catalog.passages(range(300_000))) == [0]
+
+
+class TestDamage:
+    @pytest.fixture
+    def file(self, tmp_path):
+        documents = [plain("文章。" * 300, path=f"{n}.txt") for n in range(50)]
+        path = tmp_path / "catalog.sqlite"
+        written(path, *((d, [passage(d, 0, (0, 3))]) for d in documents)).close()
+        return path
+
+    def read(self, file):
+        catalog = Catalog(file)
+        try:
+            return [catalog.document(f"{n}.txt").text for n in range(50)]
+        finally:
+            catalog.close()
+
+    @pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "folder", "other"])
+    def test_no_catalog_there(self, file, damage):
+        file.unlink()
+        if damage == "folder":
+            file.mkdir()
+        elif damage != "missing":
+            content = {"empty": b"", "garbage": b"\xa5" * 9000, "other": b"SQLite format 3\0"}
+            file.write_bytes(content[damage])
+        with pytest.raises(IndexDamaged) as caught:
+            Catalog(file)
+        assert str(file) in caught.value.message
+        assert "qa index" in caught.value.advice
+
+    @pytest.mark.parametrize("left", [0.1, 0.5, 0.9])
+    def test_cut_short(self, file, left):
+        content = file.read_bytes()
+        file.write_bytes(content[: int(len(content) * left)])
+        with pytest.raises(IndexDamaged):
+            self.read(file)
+
+    def test_overwritten_inside(self, file):
+        content = file.read_bytes()
+        file.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
+        with pytest.raises(IndexDamaged):
+            self.read(file)
+
+    def test_it_is_opened_for_reading_only(self, file):
+        before = file.read_bytes()
+        self.read(file)
+        assert file.read_bytes() == before
+        assert [path.name for path in file.parent.iterdir()] == ["catalog.sqlite"]
