@@ -74,8 +74,15 @@ def source_line(citation: Citation, paint: Paint) -> str:
     return visible(f"{head} · ") + paint.dim(visible(place(citation)))
 
 
-def answer_text(answer: Answer, paint: Paint, *, explain: bool = False) -> str:
-    """An answer with its evidence and sources, or 未找到 with the nearest evidence."""
+def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening: str = "") -> str:
+    """An answer with its evidence and sources, or 未找到 with the nearest evidence.
+
+    Args:
+        answer: What to show.
+        paint: Styles.
+        explain: Show how each hit's score came about, too.
+        opening: What to type to see the original; by default the ``qa show`` command.
+    """
     lines: list[str] = []
     if answer.abstained:
         lines.append(paint.strong(NOT_FOUND))
@@ -88,7 +95,7 @@ def answer_text(answer: Answer, paint: Paint, *, explain: bool = False) -> str:
     lines += ["  " + source_line(citation, paint) for citation in answer.citations]
     if answer.citations:
         cited = answer.citations[0]
-        look = f"qa show {cited.path}@{cited.span[0]}-{cited.span[1]}"
+        look = opening or f"qa show {cited.path}@{cited.span[0]}-{cited.span[1]}"
         lines.append("  " + paint.dim(visible(f"把握 {answer.confidence:.0%} · 看原文:{look}")))
     if explain:
         lines += ["", hits_text(answer.hits, paint, explain=True)]

@@ -55,7 +55,7 @@ class Chat:
             command = self._commands.get(name)
             return command(rest.strip()) if command else f"没有这个命令:{name}。/help 看命令。"
         self._last = self._qa.ask(line)
-        return answer_text(self._last, self._paint)
+        return answer_text(self._last, self._paint, opening="/open 1")
 
     def _sources(self, _: str) -> str:
         if self._last is None or not self._last.citations:

@@ -21,15 +21,16 @@ from qa.types import Answer, Hit, Span
 
 # Weights of a sentence's features, fitted by tests/bench/calibrate.py on CMRC 2018 train and
 # DRCD dev as a softmax over the sentences of five passages.
-_COVERED = 5.0
-_COVERED_IN_CONTEXT = 4.6
-_PASSAGE = 0.35
-_OF_KIND = 1.3
+_COVERED = 4.42
+_COVERED_IN_CONTEXT = 3.99
+_PASSAGE = 0.32
+_OF_KIND = 1.22
 
 # Logistic regression, by the same script: does the chosen sentence hold the answer?
-_CONFIDENCE = {"covered": 3.03, "in_context": 2.74, "of_kind": 0.39, "cosine": 30.3, "": -30.2}
-ABSTAIN_BELOW = 0.3
-"""Confidence under which nothing is answered."""
+_CONFIDENCE = {"covered": 2.27, "in_context": 3.44, "of_kind": 0.13, "cosine": 34.7, "": -33.98}
+ABSTAIN_BELOW = 0.2
+"""Confidence under which nothing is answered. On the sets it was fitted on, 4 and 7 % of the
+questions that have an answer are refused there, and 90 and 87 % of those that have none."""
 _LONGEST_STRETCH = 60
 """Characters between the parts of an answer to a question of two parts, at most."""
 

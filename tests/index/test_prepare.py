@@ -219,7 +219,7 @@ def test_a_model_that_cannot_be_traced_is_told(tmp_path: Path) -> None:
         ("./nowhere", "找不到模型文件夹"),
         ("a/b/c", "找不到模型文件夹"),
         ("", "找不到模型文件夹"),
-        ("没有/这样的模型", "模型名不合规"),
+        ("no such/model", "模型名不合规"),
         ("nobody/nothing", "连不上"),
     ],
 )

@@ -1,0 +1,70 @@
+"""What a question asks for, and what in a sentence is of that kind."""
+
+import pytest
+
+from qa.reader.kinds import Kind, asked, candidates, choose
+from qa.text import fold
+
+
+def chosen(question, sentence):
+    question, sentence = fold(question), fold(sentence)
+    return [sentence[a:b] for a, b in choose(asked(question), question, sentence)]
+
+
+@pytest.mark.parametrize(
+    ("question", "kinds"),
+    [
+        ("2024年受理了多少件环境投诉?", [Kind.NUMBER]),
+        ("出動執法人員多少人次,檢查企業多少家次?", [Kind.NUMBER, Kind.NUMBER]),
+        ("工程什么时候完工?", [Kind.DATE]),
+        ("约在什么时间什么地点调解?", [Kind.DATE, Kind.PLACE]),
+        ("公司的总经理是谁?", [Kind.PERSON]),
+        ("机制是哪个区建立的?", [Kind.PLACE]),
+        ("工作理念是什么?", []),
+    ],
+)
+def test_what_is_asked_for(question, kinds):
+    assert [one.kind for one in asked(fold(question))] == kinds
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "answers"),
+    [
+        ("处罚了多少起?", "检查企业700家次,实施行政处罚28起,金额35.8万元。", ["28起"]),
+        ("清理了多长的管道?", "預製路緣石3800余平方米,清理排污管道2.1公里。", ["2.1公里"]),
+        (
+            "组织部门排查了多少家次,覆盖多少家企业?",
+            "企业自查1985家次,组织部门排查295家次,覆盖195家风险企业。",
+            ["295家次", "195家"],
+        ),
+        (
+            "有多少个城市社区党组织和多少个贫困村党组织结对?",
+            "统筹15个城市社区党组织与72个贫困村党组织“结对联建”。",
+            ["15个", "72个"],
+        ),
+        ("保洁率要达到多少?", "城區道路清掃率達100%,保潔率96%以上,機械化作業率達65%。", ["96%"]),
+        ("办结率是百分之几?", "办结率百分之九十五,共办结20件。", ["百分之九十五"]),
+        ("工程什么时候完工?", "9月8日,丹兴路81号污水管网整改工程如期完工。", ["9月8日"]),
+        ("总经理是谁?", "让我们少走了很多弯路。”公司总经理张文利说。", ["张文利"]),
+        ("机制是哪个区建立的?", "万州区坚持以党建为引领,建立“楼栋工作日”机制。", ["万州区"]),
+    ],
+)
+def test_the_range_that_gives_it(question, sentence, answers):
+    assert chosen(question, sentence) == answers
+
+
+def test_what_the_question_says_itself_is_no_answer():
+    assert chosen("2024年处罚了多少?", "2024年没有处罚。") == []
+
+
+def test_nothing_of_the_kind_gives_nothing():
+    assert chosen("总经理是谁?", "该公司生产阀门。") == []
+
+
+def test_a_candidate_with_the_unit_fits_better():
+    (one,) = asked("处罚了多少起?")
+    fits = {
+        "实施处罚28起,金额35万元"[a:b]: fit
+        for (a, b), fit in candidates(one, "实施处罚28起,金额35万元")
+    }
+    assert fits["28起"] > fits["35万元"]
