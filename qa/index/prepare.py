@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 MIN_COSINE = 0.98
-"""Least cosine of any sample to the original. Measured for the default model: .9979 at least."""
+"""Least cosine of any sample's vector to the original's.
+
+Measured for the default model: .9975 of the samples; .9977 of 3,757 questions and passages, with
+.9989 in the mean. For comparison: without its prompt .964, with CLS pooling for the mean .851.
+"""
 
 # Models that read more are cut here: attention needs memory by the square of the length.
 _MAX_LENGTH = 8192
@@ -88,19 +92,20 @@ def _known_by_name(folder: Path, name: str, origins: tuple[str, ...] = ("",)) ->
     """The last folder that a model of this name was prepared into, from one of the origins."""
     found: list[tuple[float, Path]] = []
     for path in folder.glob("[!.]*"):
-        if _is_whole(path):
-            manifest = Manifest.read(path)
-            if manifest.name == name and manifest.source.startswith(origins):
-                found.append((path.stat().st_mtime, path))
+        if _is_whole(path, name, origins):
+            found.append((path.stat().st_mtime, path))
     return max(found)[1] if found else None
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_whole(folder: Path, name: str = "", origins: tuple[str, ...] = ("",)) -> bool:
+    """Whether a folder holds a prepared model, of a name and an origin, and not a byte is wrong."""
     try:
-        files = Manifest.read(folder).files
+        manifest = Manifest.read(folder)
     except ModelError:
         return False
-    return all(_sha256(folder / name) == digest for name, (_, digest) in files.items())
+    if name not in {"", manifest.name} or not manifest.source.startswith(origins):
+        return False
+    return all(_sha256(folder / file) == digest for file, (_, digest) in manifest.files.items())
 
 
 def _make(model: SentenceTransformer, source: sources.Source, folder: Path, tell: Progress) -> Path:
@@ -113,10 +118,11 @@ def _make(model: SentenceTransformer, source: sources.Source, folder: Path, tell
         with sources.quiet():
             _write(model, source, staging, tell)
         try:
-            shutil.rmtree(target, ignore_errors=True)  # It is damaged, if it is there.
-            staging.replace(target)
+            if not _is_whole(target):
+                shutil.rmtree(target, ignore_errors=True)
+                staging.replace(target)
         except OSError:
-            if not _is_whole(target):  # Another process was faster; else this is an error.
+            if not _is_whole(target):  # Else another process was faster.
                 raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)

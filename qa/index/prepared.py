@@ -26,7 +26,7 @@ INPUTS = "input_ids", "attention_mask"
 OUTPUT = "embedding"
 LETTERS = re.compile("[A-Za-z\u00c0-\u052f\u3040-\u30ff]")
 """Latin, Greek, Cyrillic and kana, in normalised text: most Chinese questions hold none."""
-ADVICE = "请重新准备模型:qa index --rebuild"
+ADVICE = "请运行 qa index,它会重新准备模型"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Manifest:
 
     Attributes:
         format: Version of the folder's form, FORMAT.
-        name: The model as the user named it.
+        name: The model as the user named it; a folder by its absolute path.
         key: Identity: equal keys give equal vectors.
         source: Where the weights came from.
         dimension: Length of a vector.

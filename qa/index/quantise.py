@@ -34,7 +34,7 @@ def quantise(source: Path, target: Path) -> None:
     """Quantise the matrix products with constant weights, and the embeddings, of a model.
 
     Args:
-        source: An ONNX model of opset 13 to 17.
+        source: An ONNX model of opset 13 to 17, float32.
         target: File to write; its weights go to ``<target>.data``.
     """
     import onnx
@@ -62,6 +62,7 @@ class _Quantiser:
         self.activations: dict[str, tuple[str, str]] = {}
 
     def rewrite(self) -> None:
+        """Put integers in the place of every product with, and lookup in, a constant matrix."""
         for node in self.graph.node:
             if node.op_type == "MatMul" and self._is_matrix(node.input[1]):
                 self._product(node.input[0], node.input[1], node.output[0])
@@ -154,7 +155,7 @@ class _Quantiser:
         inputs: list[str],
         output: str,
         domain: str = "",
-        **settings: int | list[int] | list[int],
+        **settings: int | list[int],
     ) -> None:
         from onnx import helper
 

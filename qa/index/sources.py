@@ -73,6 +73,7 @@ def candidates(model: str | None) -> Iterator[Source]:
     Raises:
         ModelError: The folder named does not exist or holds no model, or the name is none.
     """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     name = DEFAULT_MODEL if model is None else model
     if model is not None and (folder := _folder(model)) is not None:
         yield Source(str(folder), str(folder), _fingerprint(folder), lambda: _load(str(folder)))
@@ -89,7 +90,7 @@ def candidates(model: str | None) -> Iterator[Source]:
 def fetched(source: Source) -> Source:
     """The source of a model that the hub has just given: now it is in the cache."""
     snapshot = _cached(source.name)
-    revision = snapshot.name if snapshot else "unknown"
+    revision = snapshot.name if snapshot else source.name
     return Source(source.name, f"hub@{revision}", f"hub:{revision}", source.load)
 
 
@@ -133,7 +134,6 @@ def prompts(model: SentenceTransformer) -> dict[str, str]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the libraries' warnings, progress bars and log lines from the terminal."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     loggers = [logging.getLogger(name) for name in _LIBRARIES]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -79,7 +79,9 @@ def test_scores_are_bm25_with_the_constants_that_are_documented(folder):
 def test_idf_by_hand(folder):
     sparse = Sparse(folder)
     found = sparse.idf("words", ["环境", "受理", "火星"])
-    assert found == pytest.approx({"环境": math.log(2.4), "受理": math.log(4), "火星": math.log(12)})
+    assert found == pytest.approx(
+        {"环境": math.log(2.4), "受理": math.log(4), "火星": math.log(12)}
+    )
     assert sparse.idf("bigrams", ["受理"]) == pytest.approx({"受理": math.log(12)})
     assert sparse.idf("words", []) == {}
 

@@ -176,7 +176,7 @@ class TestDamage:
 
     @pytest.mark.parametrize(
         "name",
-        ["generation-9", "", "generation-", "models", "..", "generation-1/../generation-1", "/tmp"],
+        ["generation-9", "", "generation-", "models", "..", "generation-1/../generation-1", "/usr"],
     )
     def test_current_names_what_is_no_generation(self, published, name):
         (published.path / "CURRENT").write_text(name + "\n")

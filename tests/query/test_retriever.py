@@ -15,8 +15,11 @@ SEEDS = Path(__file__).parents[2] / "seeds"
 
 @pytest.fixture(scope="module")
 def qa(prepared, tmp_path_factory):
-    index = tmp_path_factory.mktemp("index")
-    (index / "models").symlink_to(prepared.parent)
+    """The seeds; tests/test_pipeline.py opens the same index."""
+    index = tmp_path_factory.getbasetemp() / "seeds-index"
+    if not index.exists():
+        index.mkdir()
+        (index / "models").symlink_to(prepared.parent)
     return QA.build([SEEDS], index=index)
 
 
@@ -147,7 +150,9 @@ def test_only_asking_words(qa):
     assert len(qa.search("是什么?")) == 5
 
 
-@pytest.mark.parametrize("question", ["a", "7", "水" * 2000, "水\0坝", "\u200b黔江\ufeff", "𠮷野家"])
+@pytest.mark.parametrize(
+    "question", ["a", "7", "水" * 2000, "水\0坝", "\u200b黔江\ufeff", "𠮷野家"]
+)
 def test_odd_questions_find_something_or_other(qa, question):
     hits = qa.search(question)
     assert len(hits) == 5

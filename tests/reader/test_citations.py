@@ -98,7 +98,9 @@ def test_a_sentence_that_comes_twice_is_cited_where_it_was_found():
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_a_hard_wrapped_sentence_is_one_quote_over_its_lines(newline):
-    text = newline.join(["开头。", "　　这句话很长,在版面上", "断成了两行 in two", "lines 然后结束。", ""])
+    text = newline.join(
+        ["开头。", "　　这句话很长,在版面上", "断成了两行 in two", "lines 然后结束。", ""]
+    )
     document = Document("a.txt", "a.txt", "", text, "utf-8")
     spans = ((text.index("这句"), text.index("束。") + 2),)
     read = "这句话很长,在版面上断成了两行 in two lines 然后结束。"
@@ -192,7 +194,9 @@ class TestStanding:
 
     def test_a_record_that_left_its_file_has_changed(self, tmp_path):
         path = tmp_path / "a.jsonl"
-        path.write_text('{"id": "一", "text": "甲县在山里。"}\n{"id": "二", "text": "乙县有五万人。"}\n')
+        path.write_text(
+            '{"id": "一", "text": "甲县在山里。"}\n{"id": "二", "text": "乙县有五万人。"}\n'
+        )
         document = loaded(path)[1]
         (one,) = cite(document, hit(passages(document)[0]), [(0, 7)])
         path.write_text('{"id": "二", "text": "乙县有五万人。"}\n')
