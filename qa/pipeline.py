@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
-from qa.errors import CitationError, FileError, InputError
+from qa.errors import CitationError, FileError, IndexDamaged, InputError
 from qa.index.catalog import Catalog, line_range
 from qa.index.dense import Dense
 from qa.index.encoder import Encoder
@@ -53,14 +54,25 @@ class QA:
     """Answers questions over one index. Safe to share between threads once open."""
 
     def __init__(self, folder: IndexFolder) -> None:
-        self.generation = folder.current()
-        self.manifest: Manifest = folder.manifest(self.generation)
+        while True:
+            generation = folder.current()
+            try:
+                self._open(folder, generation)
+            except IndexDamaged:
+                if folder.current() == generation:  # Else another one was swapped in meanwhile.
+                    raise
+            else:
+                return
+
+    def _open(self, folder: IndexFolder, generation: Path) -> None:
+        self.generation = generation
+        self.manifest: Manifest = folder.manifest(generation)
         with ThreadPoolExecutor(1) as background:
             encoder = background.submit(Encoder.open, folder.models / self.manifest.model_folder)
-            self.catalog = Catalog(self.generation / "catalog.sqlite")
-            dense = Dense(self.generation / "dense.faiss")
-            sparse = Sparse(self.generation / "sparse")
-            words = Words.open(self.generation / "words.txt")
+            self.catalog = Catalog(generation / "catalog.sqlite")
+            dense = Dense(generation / "dense.faiss")
+            sparse = Sparse(generation / "sparse")
+            words = Words.open(generation / "words.txt")
             self.retriever = HybridRetriever(self.catalog, dense, sparse, words, encoder.result())
         self.reader = ExtractiveReader(sparse, self.catalog)
 
@@ -113,6 +125,8 @@ class QA:
         Raises:
             InputError: A question that is empty, without any word, or too long.
         """
+        if k < 1:
+            raise InputError(f"k 至少是 1:{k}")
         return self.retriever.search(checked(question), k)
 
     def ask(self, question: str, k: int = HITS) -> Answer:
@@ -140,8 +154,20 @@ class QA:
             documents = []
         return standing(citation, documents)
 
+    def close(self) -> None:
+        """Let go of the index's files; a ``with`` block does it, too."""
+        self.catalog.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def locate(self, citation: str) -> Citation:
         """What ``path:line``, ``path:first-last`` or ``path@start-end`` names.
+
+        For a record of a JSON-lines file, the path before @ is its document's id.
 
         Raises:
             CitationError: No such form, file, line or range.
@@ -158,6 +184,8 @@ def checked(question: str) -> str:
     stripped = question.strip()
     if not stripped:
         raise InputError("问题是空的。", "请输入一个问题,例如:2024年受理了多少件环境投诉?")
+    if not stripped.isprintable() and any("\ud800" <= char <= "\udfff" for char in stripped):
+        raise InputError("问题里有不完整的字符。", "请检查它的编码。")
     if not any(char.isalnum() for char in stripped):
         raise InputError(f"问题里没有可以查找的字词:{stripped[:20]}", "请用文字提问。")
     if len(stripped) > LONGEST_QUESTION:
@@ -168,7 +196,7 @@ def checked(question: str) -> str:
 
 
 _CITATION = re.compile(
-    r"(?P<path>.+?)(?::(?P<first>\d+)(?:-(?P<last>\d+))?|@(?P<start>\d+)-(?P<end>\d+))"
+    r"(?P<path>.+?)(?::(?P<first>\d{1,15})(?:-(?P<last>\d{1,15}))?|@(?P<start>\d{1,15})-(?P<end>\d{1,15}))"
 )
 
 
@@ -178,7 +206,7 @@ def _located(catalog: Catalog, citation: str) -> Citation:
         raise CitationError(
             f"看不懂的出处:{citation}", "写法是 文件:行、文件:起行-止行,或 文件@起字-止字。"
         )
-    documents = catalog.documents_at(match["path"])
+    documents = catalog.documents_at(match["path"]) or catalog.documents_with(match["path"])
     if not documents:
         raise CitationError(
             f"索引里没有这个文件:{match['path']}", "qa status --files 列出所有文件。"
@@ -207,7 +235,7 @@ def _located(catalog: Catalog, citation: str) -> Citation:
 def _lines_of(documents: Sequence[Document], first: int, last: int) -> tuple[Document, Span]:
     """The characters of lines ``first`` to ``last``, counted from 1, line feeds left out."""
     for document in documents:
-        if document.record == first:
+        if document.record and document.record == first == last:
             return document, (0, len(document.text))
     document = documents[0]
     lines = document.text.split("\n")

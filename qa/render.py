@@ -95,7 +95,7 @@ def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening:
     lines += ["  " + source_line(citation, paint) for citation in answer.citations]
     if answer.citations:
         cited = answer.citations[0]
-        look = opening or f"qa show {cited.path}@{cited.span[0]}-{cited.span[1]}"
+        look = opening or f"qa show {cited.document_id}@{cited.span[0]}-{cited.span[1]}"
         lines.append("  " + paint.dim(visible(f"把握 {answer.confidence:.0%} · 看原文:{look}")))
     if explain:
         lines += ["", hits_text(answer.hits, paint, explain=True)]

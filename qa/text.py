@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 _END = "。!?！？;；"
 _CLOSE = "”’」』）)】》〉\"'"
-_SENTENCE = re.compile(rf"(?:[{_END}]+|(?<=[A-Za-z0-9)])\.(?=\s|$))[{_CLOSE}]*|\n+")
+_SENTENCE = re.compile(rf"(?:[{_END}]+|(?<=[A-Za-z0-9)%])\.(?=[{_CLOSE}]*(?:\s|$)))[{_CLOSE}]*|\n+")
 _SPEAKER = re.compile(
     r"[^。!?！？;；\n“”「」]{0,30}(?:[说道问]|表示|介绍|坦言|感慨)[^。!?！？;；\n“”「」]{0,6}[。\n]"
 )
 
+_EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
 # Controls except tab and line feed; bidirectional marks; separators that some terminals obey.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]",
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+    # A joiner is harmless inside an emoji, and part of it.
+    f"|(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])"
 )
 
 
@@ -85,12 +88,15 @@ class _FoldTable(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
+        if 0xD800 <= code <= 0xDFFF:  # From a command line that is not UTF-8; OpenCC refuses it.
+            return char
         if 0xFF01 <= code <= 0xFF5E:
             char = chr(code - 0xFEE0)
         elif code == 0x3000:
             char = " "
         elif code >= 0x2E80:
-            simplified = _simplifier().convert(char)
+            # Twice: 薴 becomes 苧, which becomes 苎.
+            simplified = _simplifier().convert(_simplifier().convert(char))
             char = simplified if len(simplified) == 1 else char
         lowered = char.lower()
         self[code] = folded = lowered if len(lowered) == 1 else char
@@ -127,17 +133,26 @@ def sentences(text: str) -> list[Span]:
     found: list[Span] = []
     start = 0
     for match in _SENTENCE.finditer(text):
-        if "\n" not in match.group() and _goes_on(text, start, match):
+        end = _end(text, start, match)
+        if "\n" not in match.group() and _goes_on(text, start, end):
             continue
-        _add_stripped(text, start, match.end(), found)
-        start = match.end()
+        _add_stripped(text, start, end, found)
+        start = end
     _add_stripped(text, start, len(text), found)
     return found
 
 
-def _goes_on(text: str, start: int, match: re.Match[str]) -> bool:
-    end = match.end()
-    if match.group()[-1] in "”’」』":
+def _end(text: str, start: int, match: re.Match[str]) -> int:
+    """Where the sentence ends: before a straight quote that opens the next one."""
+    quote = match.group().find('"')
+    opens = quote >= 0 and text.count('"', start, match.start()) % 2 == 0
+    return match.start() + quote if opens else match.end()
+
+
+def _goes_on(text: str, start: int, end: int) -> bool:
+    if text[end - 1] in "》〉":  # 《怎么办?》
+        return True
+    if text[end - 1] in '”’」』"':
         return text[end : end + 1] in tuple(",，、的") or _SPEAKER.match(text, end) is not None
     opened = max(text.rfind("(", start, end), text.rfind("（", start, end))
     if opened < 0 or max(text.rfind(")", opened, end), text.rfind("）", opened, end)) > 0:
@@ -162,7 +177,12 @@ def squeeze(text: str) -> str:
 def is_han(char: str) -> bool:
     """True for a Han character."""
     code = ord(char)
-    return 0x4E00 <= code <= 0x9FFF or 0x3400 <= code <= 0x4DBF or 0x20000 <= code <= 0x323AF
+    return (
+        code == 0x3007
+        or 0x4E00 <= code <= 0x9FFF
+        or 0x3400 <= code <= 0x4DBF
+        or 0x20000 <= code <= 0x323AF
+    )
 
 
 def visible(text: str) -> str:

@@ -38,13 +38,14 @@ def update(
         progress: Told how far the work has come.
 
     Raises:
-        As ``QA.build``; and IndexMissing without ``paths`` where there is no index.
+        As ``QA.build``; IndexMissing without ``paths`` where there is no index; FileError where
+        a folder cannot be listed.
     """
     tell = progress or _silent
     folder = IndexFolder(Path(index))
     roots = [str(path) for path in paths or ()]
     if add or not roots:
-        before = folder.manifest(folder.current()).roots
+        before = _roots_in_use(folder)
         roots = [*before, *(root for root in roots if root not in before)]
     files = find(roots)
     with folder.writing():
@@ -52,7 +53,8 @@ def update(
         prepared = prepare(model, folder.models, tell)
         encoder = Encoder.open(prepared)
         records = [_record(file) for file in _counted(files, "核对文件", tell)]
-        if same := up_to_date(folder, roots, records, encoder.key):
+        same = up_to_date(folder, roots, records, encoder.key)
+        if same and not any(_reads(problem) for problem in same.problems):
             return same
         sources = _sources(_counted(list(zip(files, records, strict=True)), "读取文章", tell))
         return build(folder, roots, sources, encoder, (model or "", prepared.name), tell)
@@ -60,6 +62,23 @@ def update(
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody asked for."""
+
+
+def _roots_in_use(folder: IndexFolder) -> list[str]:
+    """The paths of the last run; absolute where it ran in another folder than this."""
+    manifest = folder.manifest(folder.current())
+    if manifest.base == str(Path.cwd()):
+        return list(manifest.roots)
+    return [str(Path(manifest.base) / root) for root in manifest.roots]
+
+
+def _reads(problem: FileRecord) -> bool:
+    """True where a file that could not be read can be now: a package was installed, say."""
+    try:
+        load(SourceFile(problem.path, Path(problem.absolute)))
+    except FileError:
+        return False
+    return True
 
 
 def _model_in_use(folder: IndexFolder) -> str | None:
@@ -79,17 +98,23 @@ def _counted(items: Sequence[_Item], stage: str, progress: Progress) -> Iterator
 
 
 def _record(file: SourceFile) -> FileRecord:
+    # A name that is not UTF-8 cannot be stored as it is; such a file is not read either.
+    path, absolute = (
+        name.encode("utf-8", "backslashreplace").decode()
+        for name in (file.path, str(file.absolute))
+    )
     try:
         with file.absolute.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             size = stream.tell()
     except OSError as error:
-        return FileRecord(file.path, str(file.absolute), 0, "", problem=f"打不开({error.strerror})")
-    return FileRecord(file.path, str(file.absolute), size, digest)
+        return FileRecord(path, absolute, 0, "", problem=f"打不开({error.strerror})")
+    return FileRecord(path, absolute, size, digest)
 
 
 def _sources(files: Iterable[tuple[SourceFile, FileRecord]]) -> Iterator[Source]:
     """Each file with what was read from it, or with its problem."""
+    seen: set[str] = set()
     for file, record in files:
         if record.problem:
             yield record, ()
@@ -99,5 +124,9 @@ def _sources(files: Iterable[tuple[SourceFile, FileRecord]]) -> Iterator[Source]
         except FileError as error:
             yield replace(record, problem=error.message.removeprefix(f"{file.path}:")), ()
             continue
+        if clash := seen.intersection(document.id for document in documents):
+            yield replace(record, problem=f"文章编号与别的文件重复:{clash.pop()}"), ()
+            continue
+        seen.update(document.id for document in documents)
         encoding = documents[0].encoding if documents else ""
         yield replace(record, encoding=encoding), [(d, passages(d)) for d in documents]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 
 from qa.corpus.layout import Block, blocks
 from qa.corpus.places import read
@@ -19,7 +20,8 @@ _OPENING = re.compile(
     r"本报讯|本报.{0,12}日[电讯]|据?(?:新华社|中新[社网]|人民网|央视网).{0,16}[电讯]"
 )
 _DATE = re.compile(r"((?:19|20)\d\d)\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})")
-_FIELD = re.compile(r"([一-鿿]{2,4})\s*[::]\s*(.*?)(?=\s*[一-鿿]{2,4}\s*[::]|$)")
+_FIELD = re.compile(r"([一-鿿]{2,4})\s*[:：]\s*(.*?)(?=\s*[一-鿿]{2,4}\s*[:：]|$)")
+_REPORTER = re.compile(r"本[报報][讯訊]\s*[(（](?:本[报報])?[记記]者\s*([^()（）]{2,20})[)）]")
 _FIELD_NAMES = {"来源": "publisher", "发布": "publisher", "作者": "author", "记者": "author"}
 _ROLES = re.compile(r"本报|特约|记者|通讯员|作者|撰稿|供稿|文/图|[()（）【】]")
 _CONTINUES = ("——", "—", ":", "：")
@@ -84,7 +86,7 @@ def _split(document: Document) -> list[Story]:
             story.jumped = True
             closed = False
         elif block.kind == "heading":
-            if has_body and (block.level == 1 or _opens(document.text, page[index:], closed)):
+            if has_body and (block.level == 1 or _opens(document.text, page, index, closed)):
                 found.append(story := _next_story(story))
                 closed = False
             if not story.has_body() and not story.jumped and (block.level < 2 or not story.titles):
@@ -108,18 +110,27 @@ def _next_story(last: Story) -> Story:
     return Story()
 
 
-def _opens(text: str, page: list[Block], closed: bool) -> bool:
-    """True where the headings that ``page`` begins with are the title of a new article."""
-    rest = [block for block in page if block.kind not in ("heading", "caption")]
-    if not rest:
+def _opens(text: str, page: list[Block], start: int, closed: bool) -> bool:
+    """True where the headings from ``start`` on are the title of a new article."""
+    rest = (
+        block for block in islice(page, start, None) if block.kind not in ("heading", "caption")
+    )
+    first = next(rest, None)
+    if first is None:
         return False
-    if closed or rest[0].kind in ("byline", "source"):
-        return any(block.kind == "body" for block in rest)
-    return rest[0].kind == "body" and _OPENING.match(fold(_string(text, rest[0]))) is not None
+    if closed or first.kind in ("byline", "source"):
+        return first.kind == "body" or any(block.kind == "body" for block in rest)
+    return first.kind == "body" and _OPENING.match(fold(_string(text, first))) is not None
 
 
 def _string(text: str, block: Block) -> str:
     return read(text, block.spans)[0]
+
+
+def title_line(text: str, block: Block) -> str:
+    """A heading without the marks that Markdown puts around it."""
+    line = _string(text, block)
+    return re.sub(r"^#+\s+|\s+#+$", "", line) if block.level else line
 
 
 def _body(text: str, story: Story) -> str:
@@ -130,7 +141,7 @@ def _title_lines(text: str, titles: list[Block]) -> list[str]:
     """The title's lines; one that ends in —— or : goes on in the next."""
     lines: list[str] = []
     for block in titles:
-        line = _string(text, block).lstrip("#").strip()
+        line = title_line(text, block)
         if lines and lines[-1].endswith(_CONTINUES):
             lines[-1] += line
         else:
@@ -154,14 +165,19 @@ def _kinship(title: str, body: str) -> float:
 
 
 def _article(document: Document, story: Story, title: str) -> Article:
-    fields = {"title": title or ("" if story.jumped else document.title), "author": ""}
+    fields = {"title": title or ("" if story.jumped else document.title)}
     fields |= {name: document.metadata.get(name, "") for name in ("publisher", "date", "author")}
+    signed = ""
     for block in story.blocks:
         line = _string(document.text, block)
         if block.kind == "source":
             fields |= _source_fields(line)
+        elif block.kind == "body" and (named := _REPORTER.match(line)):
+            signed = signed or " ".join(named[1].split())
         elif block.kind == "byline":
-            fields["author"] = fields["author"] or " ".join(_ROLES.sub(" ", line).split())
+            signed = signed or " ".join(_ROLES.sub(" ", line).split())
+    if signed:
+        fields["author"] = signed
     return Article(**fields)
 
 

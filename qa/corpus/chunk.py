@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from qa.corpus.articles import Story, stories
+from qa.corpus.articles import Story, stories, title_line
 from qa.corpus.layout import Block
 from qa.corpus.places import read, stretches
 from qa.text import sentences
@@ -72,7 +72,9 @@ def _sections(document: Document, story: Story) -> list[_Section]:
             found[-1].captions.append(piece)
             continue
         if block.kind == "heading" and block not in story.titles:
-            trail = _trail(trail, block, text, follows=last_kind == "heading")
+            trail = _trail(
+                trail, block, title_line(document.text, block), follows=last_kind == "heading"
+            )
             if found[-1].has_body:
                 found.append(_Section(()))
             found[-1].headings = story.subtitles + tuple(line for _, line in trail)
@@ -90,7 +92,7 @@ def _trail(
     trail: list[tuple[int, str]], block: Block, text: str, *, follows: bool
 ) -> list[tuple[int, str]]:
     """The headings above what comes next: by level where marked, else the lines of one run."""
-    line = (block.level, text.lstrip("#").strip())
+    line = (block.level, text)
     if block.level:
         return [entry for entry in trail if entry[0] < block.level] + [line]
     return [*trail, line] if follows else [line]
@@ -104,7 +106,7 @@ def _groups(pieces: list[_Piece], size: int) -> Iterator[list[_Piece]]:
     group: list[_Piece] = []
     length = 0
     for piece in cut:
-        if group and length + len(piece.text) / 2 > aim:
+        if length > aim / 5 and length + len(piece.text) / 2 > aim:
             yield group
             group, length = [], 0
         group.append(piece)

@@ -13,23 +13,25 @@ of the page does without thinking is done by four rules:
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from statistics import median_low
 from typing import Literal
 
-from qa.text import PERSON, fold, segment, tie, width
+from qa.corpus.lines import Line, lines_of, unwrapped
+from qa.text import PERSON, fold, segmenter, tie
 from qa.types import Document, Span
 
 Kind = Literal["heading", "body", "caption", "byline", "source", "jump"]
 
 HEADING_LENGTH = 45
 """Most characters of a heading; the longest on the seed pages has 35."""
+_FIRST_HEADING_LENGTH = 80
+"""The same for a page's first line: titles of government notices are long."""
 _CAPTION_LENGTH = 120
 _TORN = 3.0
 """Nats of ``tie`` from which on a word is taken to be torn."""
 _PICTURE_GAP = 3
-"""Blank lines that a picture leaves on a page copied as text."""
+"""Blank lines that a picture leaves on a page copied as text with one between paragraphs."""
 
 _ROLE = (
     r"(?:本报|特约|见习|实习|新华社|中新社|人民网|首席)?(?:记者|通讯员|实习生|评论员)"
@@ -39,10 +41,15 @@ _NAME = rf"(?:{PERSON})"
 _ROLES_AND_NAMES = (
     rf"(?:(?:{_ROLE})[\s::/]*)*{_NAME}(?:[\s、,，/]+(?:(?:{_ROLE})[\s::/]*)*{_NAME})*"
 )
-_BYLINE = re.compile(rf"[(（【]?\s*{_ROLES_AND_NAMES}\s*(?:文/图|摄影报道|报道|文|图)?\s*[)）】]?")
+_BYLINE = re.compile(
+    rf"[(（【]?\s*{_ROLES_AND_NAMES}\s*(?:文/图|摄影报道|报道|文|图)?\s*[)）】]?"
+    # After a role, any name: family names are many.
+    r"|(?:本报|特约|见习|实习|新华社|中新社|首席)?(?:记者|通讯员)\s+[一-鿿]{2,4}(?:[\s、]+[一-鿿]{2,4})*"
+)
 _JUMP = re.compile(r"[(（【]\s*(?:上接|下转|紧接|转)[^()（）【】]{0,12}版[^()（）【】]{0,8}[)）】]")
 _SOURCE = re.compile(
-    r"(?:来源|时间|日期|编辑|责编|责任编辑|作者|点击|浏览|发布|发布时间|发表时间|记者|字号|审核)\s*[::]"
+    r"(?:来源|编辑|责编|作者|点击|浏览|发布|发布时间|发表时间|记者|字号|审核)\s*:"
+    r"|(?:时间|日期)\s*:\s*(?:19|20)\d\d"
 )
 _CAPTION = re.compile(
     r"[(（][^()（）]{0,20}(?:资料图|资料照片|供图|图片|摄)[^()（）]{0,6}[)）]\s*$|^(?:图为|上图|下图|左图|右图|图片说明)"
@@ -70,14 +77,6 @@ class Block:
     level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    start: int
-    end: int
-    gap: int
-    """Blank lines before it."""
-
-
 def blocks(document: Document) -> list[Block]:
     """Read a page: its blocks in reading order; together they hold all of its text.
 
@@ -85,37 +84,22 @@ def blocks(document: Document) -> list[Block]:
     that tore it.
     """
     text = document.text
-    lines = list(_lines(text))
+    lines = list(lines_of(text))
     if document.markup:
         return _markup_blocks(text, lines)
-    paragraphs = _unwrapped(text, lines)
-    return _joined(text, _classified(text, paragraphs))
+    found = _joined(text, _classified(text, unwrapped(text, lines)))
+    if all(block.kind == "heading" for block in found):  # A note without full stops.
+        return [replace(block, kind="body") for block in found]
+    return found
 
 
-def _lines(text: str) -> Iterator[_Line]:
-    """Lines that are not blank, without the white space around them."""
-    gap = 0
-    start = 0
-    while start <= len(text):
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        line = text[start:end]
-        stripped = line.strip()
-        if stripped:
-            first = start + len(line) - len(line.lstrip())
-            yield _Line(first, first + len(stripped), gap)
-            gap = 0
-        else:
-            gap += 1
-        start = end + 1
-
-
-def _markup_blocks(text: str, lines: list[_Line]) -> list[Block]:
+def _markup_blocks(text: str, lines: list[Line]) -> list[Block]:
     found: list[Block] = []
-    open_paragraph = False
+    open_paragraph = code = False
     for line in lines:
         content = text[line.start : line.end]
-        if mark := _MARKUP.match(content):
+        code ^= content.startswith(("```", "~~~"))
+        if not code and (mark := _MARKUP.match(content)):
             level = len(mark.group(1))
             found.append(Block("heading", ((line.start, line.end),), level))
             open_paragraph = False
@@ -128,39 +112,22 @@ def _markup_blocks(text: str, lines: list[_Line]) -> list[Block]:
     return found
 
 
-def _column(text: str, lines: list[_Line]) -> int:
-    """Width in terminal columns of a hard-wrapped page; 0 for a page that is not wrapped."""
-    widths = Counter(
-        width(text[line.start : line.end]) for line in lines if line.end - line.start < 80
-    )
-    if sum(widths.values()) < max(6, 0.7 * len(lines)):
-        return 0
-    best = max(widths, key=lambda w: (sum(widths[w - d] for d in range(3)), w))
-    full = sum(widths[best - d] for d in range(3))
-    longer = sum(count for w, count in widths.items() if w > best)
-    return best if best >= 20 and full >= 0.4 * len(lines) and longer <= 0.05 * len(lines) else 0
+def _following(text: str, paragraphs: list[Line]) -> Line | None:
+    """The next paragraph; what goes on after a caption stands behind it."""
+    for line in paragraphs:
+        if line.end - line.start > _CAPTION_LENGTH:
+            return line
+        if not _CAPTION.search(fold(text[line.start : line.end])):
+            return line
+    return None
 
 
-def _unwrapped(text: str, lines: list[_Line]) -> list[_Line]:
-    """Paragraphs: the lines themselves, or what a hard wrap made of them."""
-    column = _column(text, lines)
-    if not column:
-        return lines
-    paragraphs: list[_Line] = []
-    goes_on = False
-    for line in lines:
-        if goes_on and not line.gap:
-            paragraphs[-1] = replace(paragraphs[-1], end=line.end)
-        else:
-            paragraphs.append(line)
-        goes_on = width(text[line.start : line.end]) >= column - 2
-    return paragraphs
-
-
-def _classified(text: str, paragraphs: list[_Line]) -> list[Block]:
+def _classified(text: str, paragraphs: list[Line]) -> list[Block]:
     found: list[Block] = []
+    gaps = [paragraph.gap for paragraph in paragraphs[1:]]
+    usual = max(0, median_low(gaps) - 1) if gaps else 0
     for index, paragraph in enumerate(paragraphs):
-        following = paragraphs[index + 1] if index + 1 < len(paragraphs) else None
+        following = _following(text, paragraphs[index + 1 : index + 4])
         start = paragraph.start
         if jump := _JUMP.match(fold(text[start : min(paragraph.end, start + 40)])):
             found.append(Block("jump", ((start, start + jump.end()),)))
@@ -169,16 +136,17 @@ def _classified(text: str, paragraphs: list[_Line]) -> list[Block]:
                 start += 1
             if start == paragraph.end:
                 continue
-        kind = _kind(text, replace(paragraph, start=start), following, found)
+        line = replace(paragraph, start=start, gap=max(0, paragraph.gap - usual))
+        kind = _kind(text, line, following, found)
         found.append(Block(kind, ((start, paragraph.end),)))
     return _without_lists(found)
 
 
-def _kind(text: str, paragraph: _Line, following: _Line | None, before: list[Block]) -> Kind:
+def _kind(text: str, paragraph: Line, following: Line | None, before: list[Block]) -> Kind:
     if paragraph.end - paragraph.start > _CAPTION_LENGTH:
         return "body"
     content = fold(text[paragraph.start : paragraph.end])
-    rest = fold(text[following.start : following.start + 40]) if following else ""
+    rest = fold(text[following.start : following.end][:40]) if following else ""
     last = next((block for block in reversed(before) if block.kind != "caption"), None)
     torn = last is not None and last.kind == "body" and not _finished(text, last)
     if _CAPTION.search(content):
@@ -191,26 +159,28 @@ def _kind(text: str, paragraph: _Line, following: _Line | None, before: list[Blo
         return "caption"
     if _SOURCE.search(content) and not _FINISHED.search(content.rstrip(":")):
         return "source"
-    if _is_byline(content) and not torn:
+    sign_off = bool(before) and len(rest) < 40 and not _FINISHED.search(rest)
+    if not torn and _is_byline(content, sign_off=sign_off):
         return "byline"
-    if torn or len(content) > HEADING_LENGTH or _is_torn(content, rest):
+    longest = HEADING_LENGTH if before or "," in content else _FIRST_HEADING_LENGTH
+    if torn or len(content) > longest or _is_torn(content, rest):
+        return "body"
+    if "。" in content:
         return "body"
     if content.endswith(":"):  # 某某局: (the title goes on), not 他提出以下要求,分三步走:
         return "body" if len(content) > 25 or "," in content else "heading"
     return "body" if _FINISHED.search(content) else "heading"
 
 
-def _is_byline(content: str) -> bool:
-    if not _BYLINE.fullmatch(content) or len(content) > 40:
+def _is_byline(content: str, *, sign_off: bool) -> bool:
+    if len(content) > 40 or not _BYLINE.fullmatch(content):
         return False
     bare = content.strip("()（）【】 ")
-    # Three names in a row, or one that no dictionary knows: "沈远万", but not "高等教育".
-    return (
-        bare != content
-        or " " in bare
-        or re.search(_ROLE, bare) is not None
-        or len(segment(bare)) > 1
-    )
+    if bare != content or re.search(r"[\s:/]|记者|通讯员|作者|撰稿|供稿|摄影", bare):
+        return True
+    # A name alone stands between two articles; jieba cuts it after the family name: "沈|远|万",
+    # but "任务|一" and "高等教育".
+    return sign_off and len(next(segmenter().cut(bare, HMM=False))) == 1
 
 
 def _is_torn(content: str, rest: str) -> bool:
@@ -240,7 +210,9 @@ def _without_lists(found: list[Block]) -> list[Block]:
 def _finished(text: str, block: Block) -> bool:
     start, end = block.spans[-1]
     tail = text[max(start, end - 40) : end]
-    return _FINISHED.search(tail) is not None or not re.search(r"[,，。、;；:：]", text[start:end])
+    if _FINISHED.search(tail):
+        return True
+    return len(block.spans) == 1 and not re.search(r"[,，。、;；:：]", text[start:end])
 
 
 def _joined(text: str, found: list[Block]) -> list[Block]:
@@ -251,7 +223,7 @@ def _joined(text: str, found: list[Block]) -> list[Block]:
         while last >= 0 and result[last].kind == "caption":
             last -= 1
         if block.kind == "body" and last >= 0 and result[last].kind == "body":
-            torn = _is_torn_short(text, result[last], block) or not _finished(text, result[last])
+            torn = _words_go_on(text, result[last], block) or not _finished(text, result[last])
             if torn:
                 result[last] = Block("body", result[last].spans + block.spans)
                 continue
@@ -259,9 +231,9 @@ def _joined(text: str, found: list[Block]) -> list[Block]:
     return result
 
 
-def _is_torn_short(text: str, block: Block, following: Block) -> bool:
+def _words_go_on(text: str, block: Block, following: Block) -> bool:
     start, end = block.spans[-1]
-    if _FINISHED.search(text[max(start, end - 40) : end]) or end - start > HEADING_LENGTH:
+    if _FINISHED.search(text[max(start, end - 40) : end]):
         return False
     begin = following.spans[0][0]
     return _is_torn(fold(text[start:end]), fold(text[begin : begin + 40]))

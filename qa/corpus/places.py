@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from qa.types import Span
 
 _RUNS = re.compile(r"\s+|\S+")
+_WORDS = re.compile(r"[A-Za-z][,.;:!?)]?\n[A-Za-z0-9(]|[0-9][,.;:!?)]?\n[A-Za-z(]")
+"""A line break between two words that are not Chinese; "15" + "00把" is 1500把."""
 
 
 def read(text: str, spans: Sequence[Span]) -> tuple[str, array[int]]:
@@ -20,13 +22,16 @@ def read(text: str, spans: Sequence[Span]) -> tuple[str, array[int]]:
     runs: list[str] = []
     places = array("q")
     for start, end in spans:
+        if runs and _WORDS.search(runs[-1][-2:] + "\n" + text[start]):
+            runs.append(" ")
+            places.append(places[-1] + 1)
         for match in _RUNS.finditer(text, start, end):
             run = match.group()
             if not run.isspace():
                 runs.append(run)
                 places.extend(range(match.start(), match.end()))
             elif runs and (
-                "\n" not in run or (runs[-1][-1].isascii() and text[match.end()].isascii())
+                "\n" not in run or _WORDS.search(runs[-1][-2:] + "\n" + text[match.end()])
             ):
                 runs.append(" ")
                 places.append(match.start())

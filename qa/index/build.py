@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qa.errors import CorpusError, IndexDamaged, IndexMissing
+from qa.errors import CorpusError, IndexBusy, IndexDamaged, IndexMissing
 from qa.index import dense
 from qa.index.catalog import Catalog, CatalogWriter
 from qa.index.sparse import SparseWriter
@@ -128,65 +130,87 @@ def build(
 
     Raises:
         CorpusError: No file held a document; the generation before stays in use.
+        IndexBusy: The disk is full, or does not take it for another reason; likewise.
     """
     started = time.monotonic()
     previous = _Previous(folder, encoder)
-    with folder.new_generation() as aside:
-        files, digests, texts = _write_text(aside, sources)
-        if not digests:
-            raise CorpusError(*_nothing_read(roots, files))
-        fresh = {d: texts[d] for d in dict.fromkeys(digests) if previous.vector(d) is None}
-        new = dict(zip(fresh, encoder.encode_passages(list(fresh.values()), progress), strict=True))
-        vectors = np.empty((len(digests), encoder.dimension), np.float32)
-        for row, digest in enumerate(digests):
-            kept = previous.vector(digest)
-            vectors[row] = new[digest] if kept is None else kept
-        dense.write(vectors, aside / "dense.faiss")
-        manifest = Manifest(
-            number=folder.next_number(),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            roots=tuple(roots),
-            model=encoder.key,
-            model_name=model[0],
-            model_folder=model[1],
-            documents=sum(1 for file in files if not file.problem),
-            passages=len(digests),
-            seconds=round(time.monotonic() - started, 2),
-            changes=_changes(previous.files, files),
-        )
-        folder.publish(aside, manifest)
+    try:
+        with folder.new_generation() as aside:
+            files, digests, texts = _write_text(aside, sources)
+            if not digests:
+                raise CorpusError(*_nothing_read(roots, files))
+            embedded = _write_vectors(aside, digests, texts, previous, encoder, progress)
+            manifest = Manifest(
+                number=folder.next_number(),
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                roots=tuple(roots),
+                base=str(Path.cwd()),
+                model=encoder.key,
+                model_name=model[0],
+                model_folder=model[1],
+                documents=sum(1 for file in files if not file.problem),
+                passages=len(digests),
+                seconds=round(time.monotonic() - started, 2),
+                changes=_changes(previous.files, files),
+            )
+            folder.publish(aside, manifest)
+    except (OSError, sqlite3.Error) as error:
+        raise IndexBusy(
+            f"索引写不进去:{folder.path}({error})", "请检查磁盘空间和权限;原有的索引没有改动。"
+        ) from error
     problems = tuple(file for file in files if file.problem)
-    embedded = sum(digest in new for digest in digests)
     return Built(manifest, problems, embedded, len(digests) - embedded, changed=True)
+
+
+def _write_vectors(
+    aside: Path,
+    digests: Sequence[bytes],
+    texts: dict[bytes, str],
+    previous: _Previous,
+    encoder: Encoder,
+    progress: Progress,
+) -> int:
+    """Write the vectors of all rows; how many rows have one that was computed now."""
+    fresh = {d: texts[d] for d in dict.fromkeys(digests) if previous.vector(d) is None}
+    new = dict(zip(fresh, encoder.encode_passages(list(fresh.values()), progress), strict=True))
+    vectors = np.empty((len(digests), encoder.dimension), np.float32)
+    for row, digest in enumerate(digests):
+        kept = previous.vector(digest)
+        vectors[row] = new[digest] if kept is None else kept
+    dense.write(vectors, aside / "dense.faiss")
+    return sum(digest in new for digest in digests)
 
 
 def _write_text(
     aside: Path, sources: Iterable[Source]
 ) -> tuple[list[FileRecord], list[bytes], dict[bytes, str]]:
     """Write all but the vectors: the files, each row's digest, and the text behind a digest."""
-    catalog = CatalogWriter(aside / "catalog.sqlite")
-    sparse = SparseWriter(aside / "sparse")
-    words = Words.of_dictionary()
     files: list[FileRecord] = []
     digests: list[bytes] = []
     texts: dict[bytes, str] = {}
-    for file, documents in sources:
-        files.append(file)
-        catalog.add_file(file)
-        for document, passages in documents:
-            of_document: list[bytes] = []
-            for passage in passages:
-                text = searched_text(passage)
-                sparse.add(len(digests) + len(of_document), words(text), bigrams(text))
-                digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
-                of_document.append(digest)
-                texts[digest] = text
-            catalog.add_document(document, passages, of_document)
-            digests += of_document
-    catalog.close()
-    sparse.close()
+    words = Words.of_dictionary()
+    with (
+        closing(CatalogWriter(aside / "catalog.sqlite")) as catalog,
+        closing(SparseWriter(aside / "sparse")) as sparse,
+    ):
+        for file, documents in sources:
+            files.append(file)
+            catalog.add_file(file)
+            for document, passages in documents:
+                of_document = [searched_text(passage) for passage in passages]
+                for row, text in enumerate(of_document, len(digests)):
+                    sparse.add(row, words(text), bigrams(text))
+                    digests.append(_digest(text))
+                    texts[digests[-1]] = text
+                catalog.add_document(document, passages, [_digest(text) for text in of_document])
+        catalog.commit()
+        sparse.commit()
     words.save(aside / "words.txt")
     return files, digests, texts
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def _changes(before: dict[str, FileRecord], now: Sequence[FileRecord]) -> dict[str, int]:

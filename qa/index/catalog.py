@@ -105,9 +105,12 @@ class CatalogWriter:
             )
             self.passages += 1
 
-    def close(self) -> None:
-        """Commit."""
+    def commit(self) -> None:
+        """Make what was added last."""
         self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Let go of the file."""
         self._connection.close()
 
 
@@ -169,9 +172,11 @@ class Catalog:
 
     def passages(self, rows: Sequence[int]) -> dict[int, Located]:
         """The passages in ``rows``, by row."""
-        marks = ", ".join("?" * len(rows))
         columns = f"row, path, first_line, last_line, {_PASSAGE}"
-        found = self._query(f"SELECT {columns} FROM passages WHERE row IN ({marks})", *rows)  # noqa: S608
+        found = self._query(
+            f"SELECT {columns} FROM passages WHERE row IN (SELECT value FROM json_each(?))",  # noqa: S608
+            json.dumps(list(rows)),
+        )
         return {
             row: Located(_passage(values), path, (first, last))
             for row, path, first, last, *values in found
@@ -191,10 +196,15 @@ class Catalog:
         Raises:
             IndexDamaged: There is none, though a passage says that it is from it.
         """
-        found = self._query(f"SELECT {_DOCUMENT} FROM documents WHERE id = ?", document_id)  # noqa: S608
+        found = self.documents_with(document_id)
         if not found:
             raise IndexDamaged(f"文章库里缺少文章:{document_id}", "请用 qa index 文件夹 重建。")
-        return _document(found[0])
+        return found[0]
+
+    def documents_with(self, document_id: str) -> list[Document]:
+        """The document with an id, if there is one."""
+        found = self._query(f"SELECT {_DOCUMENT} FROM documents WHERE id = ?", document_id)  # noqa: S608
+        return [_document(values) for values in found]
 
     def documents_at(self, path: str) -> list[Document]:
         """The documents of a file, by its path as the user gave it, in order."""

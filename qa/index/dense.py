@@ -12,12 +12,19 @@ from qa.types import Vectors
 
 
 def write(vectors: Vectors, path: Path) -> None:
-    """Write an exact index of ``vectors``, shape (n, dimension), rows of length 1."""
+    """Write an exact index of ``vectors``, shape (n, dimension), rows of length 1.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     import faiss
 
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
-    faiss.write_index(index, str(path))
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:
+        raise OSError(f"{path.name}: {error}") from error
 
 
 class Dense:
@@ -28,7 +35,7 @@ class Dense:
 
         try:
             self._index: Any = faiss.read_index(str(path))
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             raise IndexDamaged(f"向量索引打不开:{path}", "请用 qa index 文件夹 重建。") from error
 
     def __len__(self) -> int:

@@ -48,9 +48,20 @@ class SparseWriter:
         document.add_text("bigrams", " ".join(bigrams))
         self._writer.add_document(document)
 
+    def commit(self) -> None:
+        """Make what was added last.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        try:
+            self._writer.commit()
+        except ValueError as error:
+            raise OSError(str(error)) from error
+
     def close(self) -> None:
-        """Commit everything, and wait until it is on disk."""
-        self._writer.commit()
+        """Drop what was not committed, and wait until nothing writes to the folder."""
+        self._writer.rollback()
         self._writer.wait_merging_threads()
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from qa.errors import IndexBusy, IndexDamaged, IndexMissing
 
 FORMAT = 1
 """Version of the files in a generation; another one is not read but rebuilt."""
+_GENERATION = re.compile(r"generation-\d{1,9}")
 _REBUILD = "请用 qa index 文件夹 重建;原文不受影响。"
 
 
@@ -51,11 +53,15 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation is, and the size and SHA-256 of each of its files."""
+    """What a generation is, and the size and SHA-256 of each of its files.
+
+    ``roots`` are the paths of the corpus as the user gave them, in the working folder ``base``.
+    """
 
     number: int
     created: str
     roots: tuple[str, ...]
+    base: str
     model: str
     model_name: str
     model_folder: str
@@ -98,7 +104,7 @@ class IndexFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise IndexDamaged(f"索引目录读不了:{self.path}({error})", _REBUILD) from error
         folder = self.path / name
-        if "/" in name or not name.startswith("generation-") or not folder.is_dir():
+        if not _GENERATION.fullmatch(name) or not folder.is_dir():
             raise IndexDamaged(f"索引不完整:{self.path} 里没有 {name[:60]!r}", _REBUILD)
         return folder
 
@@ -167,8 +173,11 @@ class IndexFolder:
 
     def next_number(self) -> int:
         """Number for the next generation."""
-        numbers = [int(g.name.partition("-")[2]) for g in self.path.glob("generation-*[0-9]")]
+        numbers = [int(g.name.partition("-")[2]) for g in self._generations()]
         return max(numbers, default=0) + 1
+
+    def _generations(self) -> list[Path]:
+        return [g for g in self.path.glob("generation-*") if _GENERATION.fullmatch(g.name)]
 
     def publish(self, folder: Path, manifest: Manifest) -> Path:
         """Seal a finished generation and make it the one in use; older ones are removed."""
@@ -184,7 +193,7 @@ class IndexFolder:
         _sync(pointer)
         pointer.replace(self.path / "CURRENT")
         _sync(self.path)
-        for old in self.path.glob("generation-*"):
+        for old in self._generations():
             if old != generation:
                 shutil.rmtree(old, ignore_errors=True)
         return generation

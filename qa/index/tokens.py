@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qa.errors import IndexDamaged
 from qa.text import segmenter
 
 if TYPE_CHECKING:
     import jieba
 
-_HAN = r"㐀-䶿一-鿿豈-﫿\U00020000-\U000323af"
+_HAN = r"〇㐀-䶿一-鿿豈-﫿\U00020000-\U000323af"
 _RUN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
 _TERM_LENGTH = 60
 """Longest term kept, in characters; longer ones are digits and identifiers run together."""
@@ -55,29 +56,38 @@ def content_bigrams(folded: str) -> list[str]:
 class Words:
     """Cuts folded text into words, and the parts of long words, that a search may name."""
 
-    def __init__(self, tokenizer: jieba.Tokenizer) -> None:
+    def __init__(self, tokenizer: jieba.Tokenizer, *, remember: bool = False) -> None:
         self._tokenizer = tokenizer
-        self._seen: set[str] = set()
+        self._seen: set[str] | None = set() if remember else None
 
     @classmethod
     def of_dictionary(cls) -> Words:
         """With jieba's whole dictionary: for indexing."""
-        return cls(segmenter())
+        return cls(segmenter(), remember=True)
 
     @classmethod
     def open(cls, path: Path) -> Words:
-        """With the dictionary that ``save`` wrote: for questions."""
+        """With the dictionary that ``save`` wrote: for questions.
+
+        Raises:
+            IndexDamaged: It is missing or not what ``save`` writes.
+        """
         import jieba
 
         tokenizer = jieba.Tokenizer()
-        lines = path.read_text("utf-8").splitlines()
-        tokenizer.total = int(lines[0])
         frequencies: dict[str, int] = {}
-        for line in lines[1:]:
-            word, _, frequency = line.rpartition(" ")
-            frequencies[word] = int(frequency)
-            for end in range(1, len(word)):
-                frequencies.setdefault(word[:end], 0)
+        try:
+            total, *lines = path.read_text("utf-8").splitlines()
+            tokenizer.total = int(total)
+            for line in lines:
+                word, _, frequency = line.rpartition(" ")
+                frequencies[word] = int(frequency)
+                for end in range(1, len(word)):
+                    frequencies.setdefault(word[:end], 0)
+        except (OSError, ValueError) as error:
+            raise IndexDamaged(
+                f"词表打不开:{path}({error})", "请用 qa index 文件夹 重建。"
+            ) from error
         tokenizer.FREQ = frequencies
         tokenizer.initialized = True
         return cls(tokenizer)
@@ -89,7 +99,8 @@ class Words:
         ['重庆', '市政', '政协', '重庆市', '市政协', '重庆市政协']
         """
         terms = [term for term in self._tokenizer.cut_for_search(folded) if _RUN.match(term)]
-        self._seen.update(terms)
+        if self._seen is not None:
+            self._seen.update(terms)
         return [term[:_TERM_LENGTH] for term in terms]
 
     def save(self, path: Path) -> None:
@@ -99,6 +110,6 @@ class Words:
 
     def _dictionary(self, known: dict[str, int]) -> Iterable[str]:
         yield str(self._tokenizer.total)
-        for word in sorted(self._seen):
+        for word in sorted(self._seen or ()):
             if known.get(word):
                 yield f"{word} {known[word]}"

@@ -36,8 +36,8 @@ def fuse(legs: Mapping[str, Mapping[int, float]], weights: Mapping[str, float]) 
         if not found:
             continue
         scores = np.fromiter(found.values(), np.float64, len(found))
-        spread = float(scores.std()) or 1.0
-        mean = float(scores.mean())
+        spread = float(scores.std()) if scores.min() < scores.max() else 1.0
+        mean = float(scores.mean()) if scores.min() < scores.max() else float(scores.min())
         floor = float(scores.min())
         for row, of_row in shares.items():
             of_row[leg] = weights[leg] * (found.get(row, floor) - mean) / spread

@@ -46,7 +46,7 @@ class HybridRetriever:
         """
         folded = fold(question)
         vector = self.embedder.encode_queries([folded])[0]
-        pool = max(POOL, k)
+        pool = min(max(POOL, k), len(self.dense))
         legs = {
             "dense": self.dense.search(vector, pool),
             "words": self.sparse.search("words", self.words(folded), pool),

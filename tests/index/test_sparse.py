@@ -14,6 +14,7 @@ def write(folder, rows):
     writer = SparseWriter(folder)
     for row, (words, pairs) in enumerate(rows):
         writer.add(row, words.split(), pairs.split())
+    writer.commit()
     writer.close()
     return folder
 
@@ -103,6 +104,7 @@ def test_thousands_of_passages_and_terms_keep_their_rows(tmp_path):
     writer = SparseWriter(tmp_path / "s")
     for row, text in enumerate(texts):
         writer.add(row, [], bigrams(text))
+    writer.commit()
     writer.close()
     sparse = Sparse(tmp_path / "s")
     assert len(sparse) == 3000

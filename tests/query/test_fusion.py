@@ -96,7 +96,6 @@ def test_a_leg_that_finds_all_alike_says_nothing_either(score, count):
     assert fuse(legs, EVEN)[0].row == 0
 
 
-@pytest.mark.xfail(strict=True, reason="rounding of the mean is taken for a spread: shares of -1")
 def test_nor_where_the_mean_is_rounded():
     for one in fuse({"dense": {1: 0.1, 2: 0.1, 3: 0.1}}, EVEN):
         assert one.shares["dense"] == 0
