@@ -329,7 +329,10 @@ class TestEveryBlockHasOneArticle:
 
 
 def test_a_long_title_of_a_government_notice_is_a_title():
-    title = "重庆市人民政府办公厅关于印发重庆市城市园林绿化高质量发展三年行动计划实施方案和任务分工表的通知"
+    title = (
+        "重庆市人民政府办公厅关于印发重庆市城市园林绿化高质量发展"
+        "三年行动计划实施方案和任务分工表的通知"
+    )
     assert len(title) > 45
     assert titles(f"{title}\n\n各区县人民政府要按照本方案认真组织实施,确保按期完成。\n") == [title]
 
