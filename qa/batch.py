@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,33 +27,38 @@ def run(source: str, answer: Callable[[str], dict[str, Any]], out: TextIO) -> in
         InputError: The file cannot be opened.
     """
     bad = 0
-    with _lines(source) as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            identity: Any = number
-            try:
-                identity, question = parsed(line, number)
-                write_json({"id": identity, **answer(question)}, out)
-            except InputError as error:
-                bad += 1
-                write_json({"id": identity, "error": str(error)}, out)
+    for number, raw in enumerate(_lines(source), 1):
+        if not raw.strip():
+            continue
+        identity: Any = number
+        try:
+            identity, question = parsed(_decoded(raw, number), number)
+            write_json({"id": identity, **answer(question)}, out)
+        except InputError as error:
+            bad += 1
+            write_json({"id": identity, "error": str(error)}, out)
     return bad
 
 
-@contextmanager
-def _lines(source: str) -> Iterator[TextIO]:
+def _lines(source: str) -> Iterator[bytes]:
+    """Lines as they come, so that a pipe is answered line by line."""
     if source == "-":
-        if reconfigure := getattr(sys.stdin, "reconfigure", None):
-            reconfigure(encoding="utf-8-sig", errors="replace")
-        yield sys.stdin
+        yield from sys.stdin.buffer
         return
     try:
-        stream = Path(source).open(encoding="utf-8-sig", errors="replace")  # noqa: SIM115
+        with Path(source).open("rb") as stream:
+            yield from stream
     except OSError as error:
         raise InputError(f"打不开问题文件:{source}({error.strerror})", "请检查路径。") from error
-    with stream:
-        yield stream
+
+
+def _decoded(raw: bytes, number: int) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"第 {number} 行不是 UTF-8 编码", "请把问题另存为 UTF-8 后重试。"
+        ) from error
 
 
 def parsed(line: str, number: int) -> tuple[Any, str]:
@@ -66,12 +70,16 @@ def parsed(line: str, number: int) -> tuple[Any, str]:
     if not line.lstrip().startswith("{"):
         return number, line.strip()
     try:
-        content = json.loads(line)
+        content = json.loads(line, parse_constant=_refuse)
         question = content["question"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         raise InputError(
             f"第 {number} 行不是合用的 JSON({error})", '写法:{"id": 1, "question": "…"}'
         ) from error
     if not isinstance(question, str):
         raise InputError(f"第 {number} 行的 question 不是文字:{question!r}")
     return content.get("id", number), question
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

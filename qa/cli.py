@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import sys
@@ -53,9 +52,18 @@ def main() -> None:
         code = error.exit_code
     except SystemExit as leaving:
         code = leaving.code
+    except Exception as error:  # noqa: BLE001  exit code 1, Python's own, would say "not found".
+        typer.echo(f"错误:程序出错了({type(error).__name__}: {_visible(str(error))})", err=True)
+        typer.echo("请把这一行和所用的命令告诉维护者。", err=True)
+        code = QAError.exit_code
     # Taking the model down piece by piece would make every question a tenth slower.
-    with contextlib.suppress(BrokenPipeError):
+    try:
         sys.stdout.flush()
+    except BrokenPipeError:  # The reader of a pipe has seen enough.
+        pass
+    except OSError as error:
+        typer.echo(f"错误:输出写不出去({error.strerror})", err=True)
+        code = QAError.exit_code
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else 0)
 
@@ -88,7 +96,7 @@ def ask(
 
     退出码:0 有答案,1 未找到,2 用法不对。
     """
-    from qa.render import Paint, answer_text, answer_values, write_json
+    from qa.render import Paint, answer_text, answer_values, show_command, write_json
 
     asked = _question(question, batch)
     qa = _opened(index)
@@ -99,7 +107,9 @@ def ask(
     if as_json:
         write_json(answer_values(answer), sys.stdout)
     else:
-        typer.echo(answer_text(answer, Paint.for_stream(sys.stdout), explain=explain))
+        paint = Paint.for_stream(sys.stdout)
+        opening = "".join(show_command(c, str(index or "")) for c in answer.citations[:1])
+        typer.echo(answer_text(answer, paint, explain=explain, opening=opening))
     raise typer.Exit(int(answer.abstained))
 
 
@@ -208,18 +218,19 @@ def show(
     as_json: Json = False,
 ) -> None:
     """打开一条出处:显示它前后的原文,标出所引的话。"""
+    from qa.pipeline import locate, open_catalog, verify
     from qa.reader.citations import Standing
     from qa.render import Paint, citation_values, page_text, write_json
 
-    qa = _opened(index)
-    cited = qa.locate(citation)
-    standing = qa.verify(cited)
+    catalog = open_catalog(index)
+    cited = locate(catalog, citation)
+    standing = verify(catalog, cited)
     if as_json:
         write_json({**citation_values(cited), "standing": standing.value}, sys.stdout)
         return
-    text = qa.catalog.document(cited.document_id).text
     paint = Paint.for_stream(sys.stdout)
-    typer.echo(page_text(cited, text, -1 if whole else around, paint))
+    document = catalog.document(cited.document_id)
+    typer.echo(page_text(cited, document, -1 if whole else around, paint))
     if standing is not Standing.HOLDS:
         what = "已经改过" if standing is Standing.CHANGED else "已经不在或读不出"
         typer.echo(paint.warning(f"注意:文件在建立索引之后{what};以上是索引时的原文。"), err=True)
@@ -274,13 +285,13 @@ def _report(built: Built) -> str:
     lines = []
     if built.changed:
         lines.append(
-            f"已索引 {manifest.documents} 个文件、{manifest.passages} 段:"
+            f"已索引 {manifest.documents} 篇、{manifest.passages} 段:"
             f"新增 {changes['added']},修改 {changes['changed']},移除 {changes['removed']},"
             f"未变 {changes['same']} 个文件;"
             f"编码 {built.embedded} 段,沿用 {built.kept} 段;用时 {manifest.seconds:.1f} 秒。"
         )
     else:
-        lines.append(f"没有变化:{manifest.documents} 个文件、{manifest.passages} 段,索引是最新的。")
+        lines.append(f"没有变化:{manifest.documents} 篇、{manifest.passages} 段,索引是最新的。")
     if built.problems:
         lines.append(f"有 {len(built.problems)} 个文件没有收入:")
         lines += [f"  {_visible(f'{file.path}:{file.problem}')}" for file in built.problems]

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from qa.errors import CitationError, FileError, IndexDamaged, InputError
+from qa.errors import CitationError, FileError, InputError
 from qa.index.catalog import Catalog, line_range
 from qa.index.dense import Dense
 from qa.index.encoder import Encoder
+from qa.index.prepared import DEFAULT_MODEL
 from qa.index.sparse import Sparse
 from qa.index.store import IndexFolder, Manifest
 from qa.index.tokens import Words
@@ -43,10 +44,11 @@ def has_default_index() -> bool:
 
 
 def seeds() -> Path:
-    """The articles that ship with the package, relative to the working folder where inside it."""
+    """The articles that ship with the package; in a checkout that one works in, by a short path."""
     shipped = _PACKAGE / "seeds"
-    folder = shipped if shipped.is_dir() else _PACKAGE.parent / "seeds"
-    here = Path.cwd()
+    if shipped.is_dir():
+        return shipped
+    folder, here = _PACKAGE.parent / "seeds", Path.cwd()
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
@@ -54,27 +56,22 @@ class QA:
     """Answers questions over one index. Safe to share between threads once open."""
 
     def __init__(self, folder: IndexFolder) -> None:
-        while True:
-            generation = folder.current()
-            try:
-                self._open(folder, generation)
-            except IndexDamaged:
-                if folder.current() == generation:  # Else another one was swapped in meanwhile.
-                    raise
-            else:
-                return
+        self._models = folder.models
+        folder.opened(self._open)
 
-    def _open(self, folder: IndexFolder, generation: Path) -> None:
+    def _open(self, generation: Path, manifest: Manifest) -> None:
         self.generation = generation
-        self.manifest: Manifest = folder.manifest(generation)
+        self.manifest = manifest
         with ThreadPoolExecutor(1) as background:
-            encoder = background.submit(Encoder.open, folder.models / self.manifest.model_folder)
+            encoder = background.submit(Encoder.open, self._models / manifest.model_folder)
             self.catalog = Catalog(generation / "catalog.sqlite")
             dense = Dense(generation / "dense.faiss")
             sparse = Sparse(generation / "sparse")
             words = Words.open(generation / "words.txt")
-            self.retriever = HybridRetriever(self.catalog, dense, sparse, words, encoder.result())
-        self.reader = ExtractiveReader(sparse, self.catalog)
+            model = encoder.result()
+        self.retriever = HybridRetriever(self.catalog, dense, sparse, words, model)
+        default_model = model.name == DEFAULT_MODEL
+        self.reader = ExtractiveReader(sparse, self.catalog, default_model=default_model)
 
     @classmethod
     def open(cls, index: str | Path | None = None) -> QA:
@@ -102,7 +99,8 @@ class QA:
         """Index files and folders, or bring an index up to date, and open it.
 
         Args:
-            paths: What the corpus is; by default the articles that ship with the package.
+            paths: What the corpus is; by default what it was at the last run, and where there was
+                none, the articles that ship with the package.
             index: Folder for the index; by default ``default_index()``.
             model: A sentence-transformers model, by name or folder; by default
                 multilingual-e5-small.
@@ -116,7 +114,10 @@ class QA:
         """
         from qa.update import update
 
-        update(index or default_index(), paths or [seeds()], model=model, progress=progress)
+        place = Path(index) if index else default_index()
+        if not paths and not IndexFolder(place).exists():
+            paths = [seeds()]
+        update(place, paths, model=model, progress=progress)
         return cls.open(index)
 
     def search(self, question: str, k: int = HITS) -> list[Hit]:
@@ -143,16 +144,7 @@ class QA:
 
     def verify(self, citation: Citation) -> Standing:
         """Read the cited file again: does the quotation still stand there?"""
-        from qa.corpus.load import SourceFile, load
-
-        file = self.catalog.file(citation.path)
-        if file is None:
-            return Standing.GONE
-        try:
-            documents = load(SourceFile(file.path, Path(file.absolute)))
-        except FileError:
-            documents = []
-        return standing(citation, documents)
+        return verify(self.catalog, citation)
 
     def close(self) -> None:
         """Let go of the index's files; a ``with`` block does it, too."""
@@ -172,7 +164,32 @@ class QA:
         Raises:
             CitationError: No such form, file, line or range.
         """
-        return _located(self.catalog, citation)
+        return locate(self.catalog, citation)
+
+
+def open_catalog(index: str | Path | None = None) -> Catalog:
+    """The documents of an index, without its model and its search.
+
+    Raises:
+        IndexMissing: There is none.
+        IndexDamaged: It cannot be used.
+    """
+    folder = IndexFolder(Path(index) if index else default_index())
+    return folder.opened(lambda generation, _: Catalog(generation / "catalog.sqlite"))
+
+
+def verify(catalog: Catalog, citation: Citation) -> Standing:
+    """Read the cited file again: does the quotation still stand there?"""
+    from qa.corpus.load import SourceFile, load
+
+    file = catalog.file(citation.path)
+    if file is None:
+        return Standing.GONE
+    try:
+        documents = load(SourceFile(file.path, Path(file.absolute)))
+    except FileError:
+        documents = []
+    return standing(citation, documents)
 
 
 def checked(question: str) -> str:
@@ -196,17 +213,19 @@ def checked(question: str) -> str:
 
 
 _CITATION = re.compile(
-    r"(?P<path>.+?)(?::(?P<first>\d{1,15})(?:-(?P<last>\d{1,15}))?|@(?P<start>\d{1,15})-(?P<end>\d{1,15}))"
+    r"(?P<path>.+?)(?::(?P<first>\d{1,15})(?:-(?P<last>\d{1,15}))?|@(?P<start>\d{1,15})-(?P<end>\d{1,15}))",
+    re.DOTALL,
 )
 
 
-def _located(catalog: Catalog, citation: str) -> Citation:
-    match = _CITATION.fullmatch(citation.strip())
+def locate(catalog: Catalog, citation: str) -> Citation:
+    """What ``path:line``, ``path:first-last`` or ``path@start-end`` names; see ``QA.locate``."""
+    match = _CITATION.fullmatch(citation) or _CITATION.fullmatch(citation.strip())
     if not match:
         raise CitationError(
             f"看不懂的出处:{citation}", "写法是 文件:行、文件:起行-止行,或 文件@起字-止字。"
         )
-    documents = catalog.documents_at(match["path"]) or catalog.documents_with(match["path"])
+    documents = _named(catalog, match["path"])
     if not documents:
         raise CitationError(
             f"索引里没有这个文件:{match['path']}", "qa status --files 列出所有文件。"
@@ -232,6 +251,14 @@ def _located(catalog: Catalog, citation: str) -> Citation:
     )
 
 
+def _named(catalog: Catalog, path: str) -> list[Document]:
+    """Documents by path as given to ``qa index``, by id, or by what the path means from here."""
+    found = catalog.documents_at(path) or catalog.documents_with(path)
+    if not found and (file := catalog.file_at(Path(path).resolve())):
+        found = catalog.documents_at(file.path)
+    return found
+
+
 def _lines_of(documents: Sequence[Document], first: int, last: int) -> tuple[Document, Span]:
     """The characters of lines ``first`` to ``last``, counted from 1, line feeds left out."""
     for document in documents:
@@ -244,7 +271,7 @@ def _lines_of(documents: Sequence[Document], first: int, last: int) -> tuple[Doc
     if not "".join(lines[first - 1 : last]).strip():
         raise CitationError(f"这几行是空行:{first}-{last}", "请换一行;qa show --all 显示全文。")
     start = sum(len(line) + 1 for line in lines[: first - 1])
-    return document, (start, start + len("\n".join(lines[first - 1 : last])))
+    return document, (start, start + len("\n".join(lines[first - 1 : last]).rstrip("\r")))
 
 
 def _article_at(catalog: Catalog, document: Document, span: Span) -> Article:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from qa.text import visible
-from qa.types import Answer, Citation, Hit
+from qa.text import UNSAFE, visible
+from qa.types import Answer, Citation, Document, Hit, Span
 
 NOT_FOUND = "未找到"
 _LEGS = {"dense": "语义", "words": "词", "bigrams": "二字", "sentence": "句"}
@@ -54,8 +55,9 @@ class Paint:
 def write_json(value: Any, stream: TextIO) -> None:  # noqa: ANN401
     """Write a value as one line of JSON; escaped to ASCII where the stream is not UTF-8."""
     utf8 = (stream.encoding or "").lower().replace("-", "") in ("utf8", "utf8sig")
-    text = json.dumps(value, ensure_ascii=not utf8)
-    stream.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+    text = json.dumps(value, ensure_ascii=not utf8, allow_nan=False)
+    # Valid JSON either way; but what a terminal would obey, or UTF-8 cannot hold, is escaped.
+    stream.write(UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n")
     stream.flush()
 
 
@@ -71,7 +73,7 @@ def source_line(citation: Citation, paint: Paint) -> str:
     about = [f"《{citation.title}》"] if citation.title else []
     about += [part for part in (citation.publisher, citation.date) if part]
     head = f"[{citation.marker}] {' '.join(about)}".rstrip()
-    return visible(f"{head} · ") + paint.dim(visible(place(citation)))
+    return _line(head) + " · " + paint.dim(_line(place(citation)))
 
 
 def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening: str = "") -> str:
@@ -94,12 +96,24 @@ def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening:
         lines.append("  " + _with_mark(answer.evidence, answer.text, paint))
     lines += ["  " + source_line(citation, paint) for citation in answer.citations]
     if answer.citations:
-        cited = answer.citations[0]
-        look = opening or f"qa show {cited.document_id}@{cited.span[0]}-{cited.span[1]}"
-        lines.append("  " + paint.dim(visible(f"把握 {answer.confidence:.0%} · 看原文:{look}")))
+        look = opening or show_command(answer.citations[0], "")
+        lines.append("  " + paint.dim(_line(f"把握 {answer.confidence:.0%} · 看原文:{look}")))
     if explain:
         lines += ["", hits_text(answer.hits, paint, explain=True)]
     return "\n".join(lines)
+
+
+def show_command(citation: Citation, index: str) -> str:
+    """What to type in a shell to see a citation in its article.
+
+    Args:
+        citation: What to see.
+        index: The index as the user named it, "" for the default one.
+    """
+    named = ["--index", index] if index else []
+    start, end = citation.span
+    where = f"{citation.document_id}@{start}-{end}"
+    return shlex.join(["qa", "show", *named, *(["--"] if where.startswith("-") else []), where])
 
 
 def _with_mark(evidence: str, text: str, paint: Paint) -> str:
@@ -118,8 +132,10 @@ def hits_text(hits: Sequence[Hit], paint: Paint, *, explain: bool = False) -> st
     for hit in hits:
         passage = hit.passage
         trail = " › ".join(part for part in (passage.article.title, *passage.headings) if part)
-        lines = [f"{hit.rank}. {paint.strong(visible(trail) or '(无题)')}"]
-        lines.append("   " + paint.dim(visible(place(hit)) + f" · {hit.score:.2f} 分"))
+        lines = [f"{hit.rank}. {paint.strong(_line(trail) or '(无题)')}"]
+        lines.append("   " + paint.dim(_line(place(hit)) + f" · {hit.score:.2f} 分"))
+        if hit.also:
+            lines.append("   " + paint.dim(_line(f"同文另见:{'、'.join(hit.also)}")))
         lines += ["   " + visible(line) for line in passage.text.split("\n") if line not in trail]
         if explain:
             lines.append("   " + paint.dim(explanation(hit)))
@@ -136,40 +152,39 @@ def explanation(hit: Hit) -> str:
     return f"{hit.score:.2f} = " + " ".join(parts)
 
 
-def page_text(citation: Citation, text: str, around: int, paint: Paint) -> str:
+def page_text(citation: Citation, document: Document, around: int, paint: Paint) -> str:
     """The lines about a quotation, numbered, with the quotation marked.
 
     Args:
         citation: Where the quotation stands.
-        text: The whole document.
+        document: Its document. Lines of a record are not numbered: it is one line of its file.
         around: Lines before and after; negative for all.
         paint: Styles.
     """
-    start, end = citation.span
-    marked = f"{text[:start]}\x02{text[start:end]}\x03{text[end:]}"
-    lines = marked.split("\n")
+    text, (start, end) = document.text, citation.span
     first, last = text.count("\n", 0, start), text.count("\n", 0, end)
-    offset = citation.lines[0] - first
-    shown = range(len(lines)) if around < 0 else range(max(0, first - around), last + around + 1)
-    inside = False
-    out = [paint.strong(visible(f"《{citation.title}》" if citation.title else citation.path))]
-    out.append(paint.dim(visible(place(citation))))
-    for number, line in enumerate(lines):
-        opened = inside
-        inside = (inside or "\x02" in line) and "\x03" not in line
-        if number in shown:
-            cited = first <= number <= last
-            gutter = f"{number + offset:>5} {'▶' if cited else ' '} "
-            out.append(paint.dim(gutter) + _marked_line(line, paint, opened=opened))
+    out = [paint.strong(_line(f"《{citation.title}》" if citation.title else citation.path))]
+    out.append(paint.dim(_line(place(citation))))
+    offset = 0
+    for number, line in enumerate(text.split("\n")):
+        if around < 0 or first - around <= number <= last + around:
+            name = "" if document.record else str(number + 1)
+            gutter = f"{name:>5} {'▶' if first <= number <= last else ' '} "
+            quoted = max(0, start - offset), max(0, end - offset)
+            out.append(paint.dim(gutter) + _marked(line.rstrip("\r"), quoted, paint))
+        offset += len(line) + 1
     return "\n".join(out)
 
 
-def _marked_line(line: str, paint: Paint, *, opened: bool) -> str:
-    before, has_start, rest = ("", "\x02", line) if opened else line.partition("\x02")
-    if not has_start:
-        return visible(line)
-    quote, _, after = rest.partition("\x03")
+def _marked(line: str, quoted: Span, paint: Paint) -> str:
+    """A line with the characters of a range marked, as far as it has them."""
+    before, quote, after = line[: quoted[0]], line[slice(*quoted)], line[quoted[1] :]
     return visible(before) + (paint.marked(visible(quote)) if quote else "") + visible(after)
+
+
+def _line(text: str) -> str:
+    """Untrusted text as part of one line: it cannot begin another."""
+    return visible(" ".join(text.split()))
 
 
 def answer_values(answer: Answer) -> dict[str, Any]:
@@ -212,6 +227,7 @@ def hit_values(hit: Hit) -> dict[str, Any]:
         "headings": list(hit.passage.headings),
         "lines": list(hit.lines),
         "passage": hit.passage.text,
+        "also": list(hit.also),
         "scores": _rounded(hit.shares),
         "raw": _rounded(hit.raw),
     }

@@ -14,7 +14,7 @@ from qa.types import Answer
 if TYPE_CHECKING:
     from prompt_toolkit.history import History
 
-_WELCOME = "问据:{documents} 个文件、{passages} 段。直接提问;/help 看命令,Ctrl-D 离开。"
+_WELCOME = "问据:{documents} 篇、{passages} 段。直接提问;/help 看命令,Ctrl-D 离开。"
 _HELP = """直接输入问题即可,简体、繁体都可以。
   /sources      刚才那个回答的出处
   /open N       打开第 N 条出处前后的原文
@@ -69,8 +69,8 @@ class Chat:
         if not number.isdecimal() or not 1 <= int(number) <= count:
             return f"用法:/open N,N 从 1 到 {count}。"
         citation = self._last.citations[int(number) - 1]
-        text = self._qa.catalog.document(citation.document_id).text
-        return page_text(citation, text, 6, self._paint)
+        document = self._qa.catalog.document(citation.document_id)
+        return page_text(citation, document, 6, self._paint)
 
     def _explain(self, _: str) -> str:
         if self._last is None:
@@ -81,6 +81,8 @@ class Chat:
 def chat_in(qa: QA) -> None:
     """Chat on standard input and output; line by line where input is no terminal."""
     chat = Chat(qa, sys.stdout)
+    if reconfigure := getattr(sys.stdin, "reconfigure", None):
+        reconfigure(errors="replace")
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     if interactive:
         manifest = qa.manifest

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qa.corpus.load import SourceFile, find
 from qa.index.catalog import Catalog
 from qa.index.store import FileRecord, IndexFolder, Manifest, as_json
 from qa.pipeline import default_index
@@ -20,7 +23,7 @@ class Status:
         manifest: Of the generation.
         size: Bytes of its files.
         files: Its files, those that could not be read among them.
-        outdated: Paths of files that have another size now, or are gone.
+        outdated: Paths of files that have changed, are gone, or are new.
     """
 
     folder: Path
@@ -38,14 +41,17 @@ class Status:
             IndexDamaged: It cannot be used.
         """
         folder = IndexFolder(index or default_index())
-        generation = folder.current()
-        manifest = folder.manifest(generation)
-        catalog = Catalog(generation / "catalog.sqlite")
-        files = tuple(catalog.files())
-        catalog.close()
+        manifest, files = folder.opened(_read)
+        listed = {file.path for file in files}
+        outdated = [file.path for file in files if not file.problem and not _same(file)]
+        inside = folder.path.resolve()
+        new = [
+            file.path
+            for file in _found(manifest)
+            if file.path not in listed and not file.absolute.is_relative_to(inside)
+        ]
         size = sum(size for size, _ in manifest.files.values())
-        outdated = tuple(file.path for file in files if not _same_size(file))
-        return cls(folder.path, manifest, size, files, outdated)
+        return cls(folder.path, manifest, size, files, tuple(outdated + new))
 
     def values(self, *, files: bool) -> dict[str, Any]:
         """As plain values, for JSON."""
@@ -69,7 +75,7 @@ class Status:
             f"索引:{self.folder}",
             f"版本:第 {manifest.number} 代,{manifest.created},{self.size / 1e6:.1f} MB",
             f"文章:{'、'.join(manifest.roots)}",
-            f"内容:{manifest.documents} 个文件、{manifest.passages} 段",
+            f"内容:{manifest.documents} 篇、{manifest.passages} 段",
             f"模型:{manifest.model_folder}",
         ]
         problems = [file for file in self.files if file.problem]
@@ -77,7 +83,9 @@ class Status:
             lines.append(f"没有收入的文件:{len(problems)} 个")
             lines += [f"  {file.path}:{file.problem}" for file in problems]
         if self.outdated:
-            lines.append(f"索引之后改动或移走的文件:{len(self.outdated)} 个,请运行 qa index 更新")
+            lines.append(
+                f"索引之后改动、移走或新来的文件:{len(self.outdated)} 个,请运行 qa index 更新"
+            )
             lines += [f"  {path}" for path in self.outdated]
         if files:
             lines += [
@@ -86,8 +94,21 @@ class Status:
         return "\n".join(lines)
 
 
-def _same_size(file: FileRecord) -> bool:
+def _read(generation: Path, manifest: Manifest) -> tuple[Manifest, tuple[FileRecord, ...]]:
+    with closing(Catalog(generation / "catalog.sqlite")) as catalog:
+        return manifest, tuple(catalog.files())
+
+
+def _same(file: FileRecord) -> bool:
     try:
-        return Path(file.absolute).stat().st_size == file.size
+        with Path(file.absolute).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
     except OSError:
         return False
+
+
+def _found(manifest: Manifest) -> list[SourceFile]:
+    """The files that the next run would find, where it runs in the same folder."""
+    if manifest.base != str(Path.cwd()):
+        return []
+    return find([root for root in manifest.roots if Path(root).exists()])

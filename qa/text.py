@@ -24,7 +24,7 @@ _SPEAKER = re.compile(
 
 _EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
 # Controls except tab and line feed; bidirectional marks; separators that some terminals obey.
-_UNSAFE = re.compile(
+UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
     # A joiner is harmless inside an emoji, and part of it.
     f"|(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])"
@@ -53,11 +53,6 @@ def segmenter() -> jieba.Tokenizer:
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
     return tokenizer
-
-
-def segment(text: str) -> list[str]:
-    """Cut Simplified text into jieba's words; joined they are ``text``."""
-    return list(segmenter().cut(text))
 
 
 def tie(left: str, right: str) -> float:
@@ -174,24 +169,13 @@ def squeeze(text: str) -> str:
     return "".join(text.split())
 
 
-def is_han(char: str) -> bool:
-    """True for a Han character."""
-    code = ord(char)
-    return (
-        code == 0x3007
-        or 0x4E00 <= code <= 0x9FFF
-        or 0x3400 <= code <= 0x4DBF
-        or 0x20000 <= code <= 0x323AF
-    )
-
-
 def visible(text: str) -> str:
     r"""Show control, bidirectional and unpaired surrogate characters by name, harmlessly.
 
     >>> visible("\x1b[31m")
     '␛[31m'
     """
-    return _UNSAFE.sub(_name, text.replace("\r\n", "\n"))
+    return UNSAFE.sub(_name, text.replace("\r\n", "\n"))
 
 
 def _name(match: re.Match[str]) -> str:

@@ -87,6 +87,7 @@ class Hit:
         rank: From 1.
         shares: What each leg ("dense", "words", "bigrams", …) adds to ``score``.
         raw: Each leg's own measure: cosine, BM25. A leg that did not find it is absent.
+        also: Where the same text stands, too, as ``path:line``.
     """
 
     passage: Passage
@@ -96,6 +97,7 @@ class Hit:
     rank: int
     shares: Mapping[str, float]
     raw: Mapping[str, float]
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +150,6 @@ class Answer:
     abstained: bool
     citations: tuple[Citation, ...]
     hits: tuple[Hit, ...]
-
-
-class Retriever(Protocol):
-    """Finds passages for a question."""
-
-    def search(self, question: str, k: int) -> list[Hit]:
-        """The best ``k`` passages, best first."""
-        ...
-
-
-class Reader(Protocol):
-    """Answers a question from passages."""
-
-    def read(self, question: str, hits: Sequence[Hit]) -> Answer:
-        """An answer that stands in the passages, or none."""
-        ...
 
 
 class Progress(Protocol):

@@ -10,11 +10,12 @@ from typing import TypeVar
 
 from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, find, load
-from qa.errors import FileError, IndexDamaged, IndexMissing
+from qa.errors import CorpusError, FileError, IndexDamaged, IndexMissing, ModelError
 from qa.index.build import Built, Source, build, up_to_date
 from qa.index.encoder import Encoder
 from qa.index.prepare import prepare
-from qa.index.store import FileRecord, IndexFolder
+from qa.index.store import FileRecord, IndexFolder, Manifest
+from qa.text import visible
 from qa.types import Progress
 
 _Item = TypeVar("_Item")
@@ -38,55 +39,84 @@ def update(
         progress: Told how far the work has come.
 
     Raises:
-        As ``QA.build``; IndexMissing without ``paths`` where there is no index; FileError where
-        a folder cannot be listed.
+        As ``QA.build``; IndexMissing without ``paths`` where there is no index.
     """
     tell = progress or _silent
     folder = IndexFolder(Path(index))
-    roots = [str(path) for path in paths or ()]
-    if add or not roots:
-        before = _roots_in_use(folder)
-        roots = [*before, *(root for root in roots if root not in before)]
-    files = find(roots)
+    given = [str(path) for path in paths or ()]
+    find(given)  # A path that does not exist is refused before anything is made.
     with folder.writing():
-        model = model or _model_in_use(folder)
-        prepared = prepare(model, folder.models, tell)
+        before = _manifest_in_use(folder)
+        if before is None and not given:
+            folder.manifest(folder.current())  # Says what is wrong.
+        kept = _roots(before) if before and (add or not given) else []
+        roots = [*kept, *(root for root in given if root not in kept)]
+        prepared = _prepared(folder, model, before, tell)
         encoder = Encoder.open(prepared)
+        files = [file for file in find(roots) if not _is_inside(file, folder)]
         records = [_record(file) for file in _counted(files, "核对文件", tell)]
         same = up_to_date(folder, roots, records, encoder.key)
-        if same and not any(_reads(problem) for problem in same.problems):
+        if same and all(_problem(record) == record.problem for record in same.problems):
             return same
         sources = _sources(_counted(list(zip(files, records, strict=True)), "读取文章", tell))
-        return build(folder, roots, sources, encoder, (model or "", prepared.name), tell)
+        name = model or (before.model_name if before else "")
+        return build(folder, roots, sources, encoder, (_absolute(name), prepared.name), tell)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody asked for."""
 
 
-def _roots_in_use(folder: IndexFolder) -> list[str]:
-    """The paths of the last run; absolute where it ran in another folder than this."""
-    manifest = folder.manifest(folder.current())
-    if manifest.base == str(Path.cwd()):
-        return list(manifest.roots)
-    return [str(Path(manifest.base) / root) for root in manifest.roots]
-
-
-def _reads(problem: FileRecord) -> bool:
-    """True where a file that could not be read can be now: a package was installed, say."""
+def _manifest_in_use(folder: IndexFolder) -> Manifest | None:
+    """What the last run made; None where there was none, or it is damaged."""
     try:
-        load(SourceFile(problem.path, Path(problem.absolute)))
-    except FileError:
-        return False
-    return True
-
-
-def _model_in_use(folder: IndexFolder) -> str | None:
-    """The model that the last run named; None for the default one, or where there was none."""
-    try:
-        return folder.manifest(folder.current()).model_name or None
+        return folder.manifest(folder.current())
     except (IndexMissing, IndexDamaged):
         return None
+
+
+def _roots(manifest: Manifest) -> list[str]:
+    """The paths of a run that are still there; absolute where it ran in another folder."""
+    base = Path(manifest.base)
+    roots = list(manifest.roots) if base == Path.cwd() else [str(base / r) for r in manifest.roots]
+    there = [root for root in roots if Path(root).exists()]
+    if not there:
+        raise CorpusError(
+            f"上次的文章都已不在:{'、'.join(roots)}", "请用 qa index 文件夹 指明现在的位置。"
+        )
+    return there
+
+
+def _prepared(
+    folder: IndexFolder, model: str | None, before: Manifest | None, progress: Progress
+) -> Path:
+    """Folder of the prepared model: the one named, else the one in use, else the default."""
+    if model is None and before is not None:
+        in_use = folder.models / before.model_folder
+        try:
+            Encoder.open(in_use)
+        except ModelError:
+            return prepare(before.model_name or None, folder.models, progress)
+        return in_use
+    return prepare(model, folder.models, progress)
+
+
+def _absolute(model: str) -> str:
+    """A model's name; of a folder the whole path, which means the same from everywhere."""
+    return str(Path(model).resolve()) if model and Path(model).is_dir() else model
+
+
+def _is_inside(file: SourceFile, folder: IndexFolder) -> bool:
+    """True for a file of the index itself, which may stand among the articles."""
+    return file.absolute.resolve().is_relative_to(folder.path.resolve())
+
+
+def _problem(record: FileRecord) -> str:
+    """Why a file cannot be read now; "" if it can."""
+    (read,) = _sources(
+        [(SourceFile(record.path, Path(record.absolute)), replace(record, problem=""))]
+    )
+    return read[0].problem
 
 
 def _counted(items: Sequence[_Item], stage: str, progress: Progress) -> Iterator[_Item]:
@@ -122,7 +152,8 @@ def _sources(files: Iterable[tuple[SourceFile, FileRecord]]) -> Iterator[Source]
         try:
             documents = load(file)
         except FileError as error:
-            yield replace(record, problem=error.message.removeprefix(f"{file.path}:")), ()
+            reason = error.message.removeprefix(f"{visible(file.path)}:")
+            yield replace(record, problem=reason), ()
             continue
         if clash := seen.intersection(document.id for document in documents):
             yield replace(record, problem=f"文章编号与别的文件重复:{clash.pop()}"), ()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -64,8 +65,8 @@ def test_an_answer_with_its_sentence_and_place(index):
 
 def test_the_citation_opens_at_the_quotation(index):
     _, out, _ = run("ask", QUESTION, "--index", index)
-    command = out.rpartition("qa show ")[2].strip()
-    code, page, _ = run("show", command, "--index", index)
+    command = shlex.split(out.rpartition("看原文:")[2])
+    code, page, _ = run(*command[1:])
     assert code == 0
     cited = next(line for line in page.splitlines() if "▶" in line)
     assert "   82 ▶" in cited
@@ -336,3 +337,116 @@ def test_a_question_does_not_import_torch(index):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.fixture
+def articles(tmp_path):
+    folder = tmp_path / "我的 文章"
+    folder.mkdir()
+    (folder / "甲.txt").write_text("甲县2023年修路56公里。\r\n乙县2023年修路7公里。\r\n", "utf-8")
+    return folder
+
+
+def test_the_command_shown_opens_the_quotation_in_any_index(copy, articles):
+    run("index", articles, "--index", copy)
+    _, out, _ = run("ask", "甲县修路多少公里?", "--index", copy)
+    shown = shlex.split(out.rpartition("看原文:")[2])
+    code, page, _ = run(*shown[1:])
+    assert code == 0
+    assert "⟦甲县2023年修路56公里。⟧" in page
+    assert "␍" not in page
+
+
+def test_a_citation_opens_by_what_its_path_means_from_here(copy, articles):
+    run("index", articles.name, "--index", copy, cwd=articles.parent)
+    for path, here in (
+        (f"{articles.name}/甲.txt", ROOT),
+        ("甲.txt", articles),
+        (f"./{articles.name}/甲.txt", articles.parent),
+        (articles / "甲.txt", ROOT),
+    ):
+        code, page, _ = run("show", f"{path}:2", "--index", copy, cwd=here)
+        assert code == 0
+        assert "乙县" in page
+
+
+def test_show_needs_no_model(copy):
+    (copy / "models").unlink()
+    code, page, _ = run("show", "seeds/000_04fbe818b094871c.txt:82", "--index", copy)
+    assert code == 0
+    assert "129件" in page
+
+
+def test_an_index_among_the_articles_does_not_index_itself(prepared, articles):
+    index = articles / "索引"
+    index.mkdir()
+    (index / "models").symlink_to(prepared.parent)
+    for _ in range(2):
+        assert run("index", ".", "--index", "索引", cwd=articles)[0] == 0
+    state = json.loads(run("status", "--files", "--json", "--index", "索引", cwd=articles)[1])
+    assert [file["path"] for file in state["files"]] == ["甲.txt"]
+    assert state["outdated"] == []
+
+
+def test_updating_from_elsewhere_with_one_folder_gone(copy, articles, tmp_path):
+    other = tmp_path / "别的"
+    other.mkdir()
+    (other / "丙.txt").write_text("丙县2023年修路8公里。", "utf-8")
+    run("index", articles.name, other.name, "--index", copy, cwd=tmp_path)
+    shutil.rmtree(other)
+    code, out, _ = run("index", "--index", copy)
+    assert code == 0
+    assert "移除" in out
+    assert run("ask", "甲县修路多少公里?", "--index", copy)[1].startswith("56公里")
+    shutil.rmtree(articles)
+    code, _, err = run("index", "--index", copy)
+    assert code == 4
+    assert "都已不在" in err
+    assert run("ask", "甲县修路多少公里?", "--index", copy)[1].startswith("56公里")
+
+
+def test_add_keeps_what_was_there_and_works_without_an_index(prepared, articles, tmp_path):
+    index = tmp_path / "索引"
+    index.mkdir()
+    (index / "models").symlink_to(prepared.parent)
+    assert run("index", articles, "--add", "--index", index)[0] == 0
+    more = tmp_path / "丙.txt"
+    more.write_text("丙县2023年修路8公里。", "utf-8")
+    assert run("index", more, "--add", "--index", index)[0] == 0
+    for county, answer in (("甲", "56公里"), ("丙", "8公里")):
+        assert run("ask", f"{county}县修路多少公里?", "--index", index)[1].startswith(answer)
+
+
+def test_status_sees_changes_of_the_same_size_and_new_files(copy, articles):
+    run("index", articles, "--index", copy)
+    (articles / "甲.txt").write_text("甲县2023年修路65公里。\r\n乙县2023年修路7公里。\r\n", "utf-8")
+    (articles / "新.txt").write_text("丁县2023年修路9公里。", "utf-8")
+    state = json.loads(run("status", "--json", "--index", copy)[1])
+    assert [Path(path).name for path in state["outdated"]] == ["甲.txt", "新.txt"]
+
+
+def test_batch_lines_that_are_not_utf_8_or_nest_too_deep_are_errors(index, tmp_path):
+    file = tmp_path / "问题.txt"
+    deep = '{"question": ' + "[" * 100_000
+    file.write_bytes("多少件?\n".encode("gbk") + deep.encode() + b"\n" + QUESTION.encode())
+    code, out, _ = run("ask", "--batch", file, "--index", index)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 2
+    assert ["error" in answer for answer in answers] == [True, True, False]
+    assert "UTF-8" in answers[0]["error"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full device is a Linux thing")
+def test_an_output_that_is_full_is_no_not_found(index):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-c", "from qa.cli import main; main()"),
+                *("ask", QUESTION, "--index", str(index)),
+            ],
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert done.returncode == 3
+    assert "错误" in done.stderr.decode("utf-8")
+    assert b"Traceback" not in done.stderr

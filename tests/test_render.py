@@ -6,8 +6,18 @@ import re
 
 import pytest
 
-from qa.render import Paint, answer_text, explanation, hits_text, page_text, place, write_json
-from qa.types import Answer, Article, Citation, Hit, Passage
+from qa.render import (
+    Paint,
+    answer_text,
+    explanation,
+    hits_text,
+    page_text,
+    place,
+    show_command,
+    source_line,
+    write_json,
+)
+from qa.types import Answer, Article, Citation, Document, Hit, Passage
 
 PLAIN, COLOUR = Paint(on=False), Paint(on=True)
 EVIDENCE = "全年受理投诉129件,办结率100%。"
@@ -97,27 +107,62 @@ def test_a_place_is_one_line_or_a_range():
     assert place(hit()) == "a.txt:3-5"
 
 
+def page(text, **changes):
+    return Document("a.txt", "a.txt", "", text, "utf-8", **changes)
+
+
 def test_a_page_shows_lines_around_the_quotation_with_their_numbers():
     text = "\n".join(f"第{n}行。" for n in range(1, 21))
     start = text.index("第10行")
     cited = citation(span=(start, text.index("行。\n第12行") + 2), lines=(10, 11))
-    page = page_text(cited, text, 1, PLAIN).splitlines()
-    assert page[2:] == [
+    shown = page_text(cited, page(text), 1, PLAIN).splitlines()
+    assert shown[2:] == [
         "    9   第9行。",
         "   10 ▶ ⟦第10行。⟧",
         "   11 ▶ ⟦第11行。⟧",
         "   12   第12行。",
     ]
-    assert len(page_text(cited, text, -1, PLAIN).splitlines()) == 22
+    assert len(page_text(cited, page(text), -1, PLAIN).splitlines()) == 22
+
+
+def test_a_page_with_carriage_returns_and_controls_is_marked_where_the_quotation_is():
+    text = "第一行。\r\n他说\x02话\x03。完了。\r\n"
+    start = text.index("他说")
+    cited = citation(span=(start, text.index("完了")), lines=(2, 2))
+    assert page_text(cited, page(text), 0, PLAIN).splitlines()[2:] == ["    2 ▶ ⟦他说␂话␃。⟧完了。"]
+
+
+def test_lines_of_a_record_have_no_numbers():
+    cited = citation(span=(0, 4), lines=(7, 7))
+    shown = page_text(cited, page("第一行。\n第二行。", record=7), 1, PLAIN)
+    assert shown.splitlines()[2:] == ["      ▶ ⟦第一行。⟧", "        第二行。"]
+
+
+def test_a_title_cannot_forge_a_line():
+    forged = citation(title="好\n  [2] 《伪造》 · /etc/passwd:1", path="a\nb.txt")
+    assert "\n" not in source_line(forged, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("path", "index", "command"),
+    [
+        ("a.txt", "", "qa show a.txt@10-26"),
+        ("a b.txt", "我 的", "qa show --index '我 的' 'a b.txt@10-26'"),
+        ("-e.txt", "", "qa show -- -e.txt@10-26"),
+    ],
+)
+def test_the_command_that_opens_a_citation_can_be_pasted(path, index, command):
+    assert show_command(citation(document_id=path), index) == command
 
 
 def test_json_is_ascii_where_the_stream_is_not_utf_8():
     for encoding in ("utf-8", "cp950", "ascii"):
         raw = io.BytesIO()
         stream = io.TextIOWrapper(raw, encoding=encoding)
-        write_json({"答": "邻\ud800"}, stream)
+        write_json({"答": "邻\ud800\x9b2J\u202e"}, stream)
         line = raw.getvalue().decode(encoding)
-        assert json.loads(line)["答"][0] == "邻"
+        assert json.loads(line)["答"] == "邻\ud800\x9b2J\u202e"
+        assert not {"\x9b", "\u202e"} & set(line)
         assert line.endswith("\n")
 
 

@@ -15,8 +15,6 @@ from qa.text import (
     PERSON,
     coverage,
     fold,
-    is_han,
-    segment,
     sentences,
     squeeze,
     tie,
@@ -291,11 +289,6 @@ class TestWidth:
 
 
 class TestWords:
-    @relaxed
-    @given(st.text(st.sampled_from("重庆市区县委员会工作方案的了,。 ab1"), min_size=1))
-    def test_words_joined_are_the_text(self, text):
-        assert "".join(segment(text)) == text
-
     @pytest.mark.parametrize(
         ("left", "right"),
         [
@@ -344,10 +337,6 @@ class TestWords:
         ]
         assert 0.25 < sum(nats > 3 for nats in torn) / len(torn) < 0.5
         assert sum(nats > 3 for nats in whole) / len(whole) < 0.005
-
-    def test_han_characters(self):
-        assert all(map(is_han, "中龘𠮷㐂"))
-        assert not any(map(is_han, "a1。，あアㄅ한①　"))
 
 
 class TestPerson:

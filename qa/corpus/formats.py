@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-_FIELD = re.compile(r"^(\w+)[ \t]*[::][ \t]*(\S.*?)[ \t\r]*$", re.MULTILINE)
+_FIELD = re.compile(r"^(\w+)[ \t]*[:：](.*)$", re.MULTILINE)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_TITLE = re.compile(r" {0,3}#[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t\r]*$")
+_TITLE = re.compile(r" {0,3}#[ \t]+(\S.*)$")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CHINESE_FIELDS = {"标题": "title", "日期": "date", "作者": "author", "来源": "source"}
 _REPAIR = "请改正这一行后重试。"
@@ -57,7 +57,7 @@ def _front_matter(block: str) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name, value in _FIELD.findall(block):
         key = _CHINESE_FIELDS.get(name, name.lower())
-        fields.setdefault(key, value.strip("[]").strip().strip("\"'"))
+        fields.setdefault(key, value.strip().strip("[]").strip().strip("\"'"))
     return fields
 
 
@@ -68,7 +68,7 @@ def _first_heading(decoded: str, start: int) -> str:
         if mark and (not fence or mark.group(1).startswith(fence)):
             fence = "" if fence else mark.group(1)
         elif not fence and (title := _TITLE.match(line)):
-            return title.group(1)
+            return re.sub(r"\s+#+$", "", title.group(1).rstrip())
     return ""
 
 

@@ -98,17 +98,18 @@ def _markup_blocks(text: str, lines: list[Line]) -> list[Block]:
     open_paragraph = code = False
     for line in lines:
         content = text[line.start : line.end]
+        table = " | " in content
         code ^= content.startswith(("```", "~~~"))
         if not code and (mark := _MARKUP.match(content)):
             level = len(mark.group(1))
             found.append(Block("heading", ((line.start, line.end),), level))
             open_paragraph = False
-        elif open_paragraph and not line.gap and not _ITEM.match(content):
+        elif open_paragraph and not line.gap and not _ITEM.match(content) and not table:
             start = found[-1].spans[0][0]
             found[-1] = Block("body", ((start, line.end),))
         else:
             found.append(Block("body", ((line.start, line.end),)))
-            open_paragraph = True
+            open_paragraph = not table
     return found
 
 

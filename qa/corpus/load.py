@@ -109,8 +109,11 @@ def _inside(folder: Path) -> Iterator[Path]:
         try:
             entries = list(os.scandir(current))
         except OSError as error:
-            message = f"{visible(current.as_posix())}:文件夹无法读取:{_reason(error)}"
-            raise FileError(message, "请检查它的权限,或换一个文件夹。") from error
+            if current == folder:
+                message = f"{visible(current.as_posix())}:文件夹无法读取:{_reason(error)}"
+                raise FileError(message, "请检查它的权限,或换一个文件夹。") from error
+            yield current  # Reported as a file that cannot be opened.
+            continue
         for entry in entries:
             path = current / entry.name
             if entry.name.startswith((".", "~$")):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pypdf import PdfReader
 
-MAX_UNPACKED = 500 * 1024 * 1024
+MAX_UNPACKED = 32 * 1024 * 1024
 """Most that a Word document, which is a ZIP archive, may unpack to."""
 
 _RESAVE_PDF = "请用 PDF 阅读器打开后另存为(或打印为)新的 PDF,再重试。"
@@ -139,11 +139,15 @@ def _check_archive(raw: bytes) -> None:
         raise FileError("Word 文档有密码保护,或是旧版 .doc", _RESAVE_DOCX)
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
+            unpacked = sum(
+                member.file_size
+                for member in archive.infolist()
+                if member.filename.endswith(".xml")
+            )
     except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
         raise FileError("Word 文档已损坏,或其实不是 .docx", _RESAVE_DOCX) from error
     if unpacked > MAX_UNPACKED:
-        raise FileError(f"Word 文档解压后超过 {MAX_UNPACKED >> 20} MB", _RESAVE_DOCX)
+        raise FileError(f"Word 文档的文字部分解压后超过 {MAX_UNPACKED >> 20} MB", _RESAVE_DOCX)
 
 
 def _blocks(parent: Any, styles: dict[str, str]) -> Iterator[str]:  # noqa: ANN401 - lxml

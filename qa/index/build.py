@@ -136,7 +136,7 @@ def build(
     previous = _Previous(folder, encoder)
     try:
         with folder.new_generation() as aside:
-            files, digests, texts = _write_text(aside, sources)
+            files, documents, digests, texts = _write_text(aside, sources)
             if not digests:
                 raise CorpusError(*_nothing_read(roots, files))
             embedded = _write_vectors(aside, digests, texts, previous, encoder, progress)
@@ -148,7 +148,7 @@ def build(
                 model=encoder.key,
                 model_name=model[0],
                 model_folder=model[1],
-                documents=sum(1 for file in files if not file.problem),
+                documents=documents,
                 passages=len(digests),
                 seconds=round(time.monotonic() - started, 2),
                 changes=_changes(previous.files, files),
@@ -183,8 +183,12 @@ def _write_vectors(
 
 def _write_text(
     aside: Path, sources: Iterable[Source]
-) -> tuple[list[FileRecord], list[bytes], dict[bytes, str]]:
-    """Write all but the vectors: the files, each row's digest, and the text behind a digest."""
+) -> tuple[list[FileRecord], int, list[bytes], dict[bytes, str]]:
+    """Write all but the vectors.
+
+    Returns:
+        The files, how many documents, each row's digest, and the text behind a digest.
+    """
     files: list[FileRecord] = []
     digests: list[bytes] = []
     texts: dict[bytes, str] = {}
@@ -206,7 +210,7 @@ def _write_text(
         catalog.commit()
         sparse.commit()
     words.save(aside / "words.txt")
-    return files, digests, texts
+    return files, catalog.documents, digests, texts
 
 
 def _digest(text: str) -> bytes:

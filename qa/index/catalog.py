@@ -167,6 +167,8 @@ class Catalog:
         try:
             with self._lock:
                 return self._connection.execute(sql, values).fetchall()
+        except sqlite3.ProgrammingError:
+            raise  # Used after close().
         except sqlite3.DatabaseError as error:
             raise IndexDamaged(f"文章库读不了({error})", "请用 qa index 文件夹 重建。") from error
 
@@ -221,6 +223,11 @@ class Catalog:
     def file(self, path: str) -> FileRecord | None:
         """The file with a path as the user gave it."""
         found = self._query("SELECT * FROM files WHERE path = ?", path)
+        return FileRecord(*found[0]) if found else None
+
+    def file_at(self, absolute: Path) -> FileRecord | None:
+        """The file at a place."""
+        found = self._query("SELECT * FROM files WHERE absolute = ?", str(absolute))
         return FileRecord(*found[0]) if found else None
 
     def digests(self) -> dict[bytes, int]:

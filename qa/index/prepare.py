@@ -20,6 +20,7 @@ from qa.errors import ModelError
 from qa.index import sources
 from qa.index.encoder import Encoder
 from qa.index.prepared import (
+    DEFAULT_MODEL,
     FORMAT,
     MODEL_FILE,
     PLAIN_TOKENIZER_FILE,
@@ -75,7 +76,7 @@ def prepare(model: str | None, folder: Path, progress: Progress | None = None) -
             source = sources.fetched(source)
         tell("加载模型", 1, 1)
         return _make(loaded, source, folder, tell)
-    if (known := _known_by_name(folder, model or sources.DEFAULT_MODEL)) is not None:
+    if (known := _known_by_name(folder, model or DEFAULT_MODEL)) is not None:
         return known
     raise sources.not_found(model, failures)
 
@@ -136,7 +137,7 @@ def _write(
 
     sources.set_prompts(model, source.name)
     reference = _reference(model)
-    if source.name == sources.DEFAULT_MODEL and (plain := vocabulary.prune(model)):
+    if source.name == DEFAULT_MODEL and (plain := vocabulary.prune(model)):
         (folder / PLAIN_TOKENIZER_FILE).write_text(plain, encoding="utf-8")
     work = folder / "work"
     work.mkdir()

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from qa.errors import ModelError
 
+DEFAULT_MODEL = "intfloat/multilingual-e5-small"
+"""The model where the user names none; MIT licence."""
+
 FORMAT = 1
 """Version of the folder's form; one of another version has to be prepared again."""
 MANIFEST_FILE = "manifest.json"

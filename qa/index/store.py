@@ -16,16 +16,19 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from qa.errors import IndexBusy, IndexDamaged, IndexMissing
 
+_Opened = TypeVar("_Opened")
+
 FORMAT = 1
-"""Version of the files in a generation; another one is not read but rebuilt."""
+"""Version of a generation: of its files, and of how pages are read and cut. Another version is
+not read but made again."""
 _GENERATION = re.compile(r"generation-\d{1,9}")
 _REBUILD = "请用 qa index 文件夹 重建;原文不受影响。"
 
@@ -99,7 +102,8 @@ class IndexFolder:
             name = (self.path / "CURRENT").read_text("utf-8").strip()
         except FileNotFoundError as error:
             raise IndexMissing(
-                f"这里还没有索引:{self.path}", "请先运行 qa index 文件夹,为自己的文章建立索引。"
+                f"这里还没有索引:{self.path}",
+                "请先用 qa index 文件夹 建立;用了 --index 的,建立时也要写上。",
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise IndexDamaged(f"索引目录读不了:{self.path}({error})", _REBUILD) from error
@@ -127,10 +131,24 @@ class IndexFolder:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise IndexDamaged(f"索引清单缺失或损坏:{path}", _REBUILD) from error
         for name, (size, _) in manifest.files.items():
-            file = generation / name
-            if not file.is_file() or file.stat().st_size != size:
-                raise IndexDamaged(f"索引文件缺失或不完整:{file}", _REBUILD)
+            if _size(generation / name) != size:
+                raise IndexDamaged(f"索引文件缺失或不完整:{generation / name}", _REBUILD)
         return manifest
+
+    def opened(self, use: Callable[[Path, Manifest], _Opened]) -> _Opened:
+        """What ``use`` makes of the generation in use, again if another is swapped in meanwhile.
+
+        Raises:
+            IndexMissing: No index has been made here.
+            IndexDamaged: The generation in use cannot be used.
+        """
+        while True:
+            generation = self.current()
+            try:
+                return use(generation, self.manifest(generation))
+            except IndexDamaged:
+                if self.current() == generation:
+                    raise
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -197,6 +215,14 @@ class IndexFolder:
             if old != generation:
                 shutil.rmtree(old, ignore_errors=True)
         return generation
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file; -1 where there is none."""
+    try:
+        return file.stat().st_size if file.is_file() else -1
+    except OSError:
+        return -1
 
 
 def _checksums(folder: Path) -> dict[str, tuple[int, str]]:

@@ -28,7 +28,7 @@ class HybridRetriever:
     """Searches one generation with three legs, and looks closely at the best rows.
 
     A passage that has many of the question's words in one sentence goes before one that has
-    them here and there: the share "sentence".
+    them here and there: the share "sentence". The same text in several places is one hit.
     """
 
     catalog: Catalog
@@ -55,7 +55,8 @@ class HybridRetriever:
         best = fuse(legs, WEIGHTS)[: max(RERANKED, k)]
         located = self.catalog.passages([fused.row for fused in best])
         passages = {row: found.passage for row, found in located.items()}
-        best = self._with_sentences(folded, best, passages)[:k]
+        same = _grouped(self._with_sentences(folded, best, passages), passages)
+        best = [alike[0] for alike in same][:k]
         legs["dense"] |= self.dense.scores(vector, [fused.row for fused in best])
         return [
             Hit(
@@ -66,6 +67,10 @@ class HybridRetriever:
                 rank=rank,
                 shares=fused.shares,
                 raw={leg: found[fused.row] for leg, found in legs.items() if fused.row in found},
+                also=tuple(
+                    f"{located[other.row].path}:{located[other.row].lines[0]}"
+                    for other in same[rank - 1][1:]
+                ),
             )
             for rank, fused in enumerate(best, 1)
         ]
@@ -83,3 +88,11 @@ class HybridRetriever:
             shares = {**fused.shares, "sentence": share}
             closer.append(Fused(fused.row, fused.score + share, shares))
         return sorted(closer, key=lambda fused: (-fused.score, fused.row))
+
+
+def _grouped(best: Sequence[Fused], passages: dict[int, Passage]) -> list[list[Fused]]:
+    """Rows with the same text together, in the order of the best of each."""
+    groups: dict[str, list[Fused]] = {}
+    for fused in best:
+        groups.setdefault(passages[fused.row].text, []).append(fused)
+    return list(groups.values())

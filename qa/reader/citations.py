@@ -36,14 +36,13 @@ def places(document: Document, passage: Passage, start: int, end: int) -> list[S
     return list(stretches(document.text, chosen))
 
 
-def cite(document: Document, hit: Hit, ranges: Sequence[Span], first: int = 1) -> list[Citation]:
-    """Citations of ranges of a hit's text, each piece with its own marker.
+def cite(document: Document, hit: Hit, ranges: Sequence[Span]) -> list[Citation]:
+    """Citations of ranges of a hit's text, each piece with its own marker, from 1.
 
     Args:
         document: The document of the hit.
         hit: The passage that is quoted.
         ranges: Characters of the passage's text.
-        first: The marker of the first citation.
     """
     found = [span for start, end in ranges for span in places(document, hit.passage, start, end)]
     article = hit.passage.article
@@ -59,7 +58,7 @@ def cite(document: Document, hit: Hit, ranges: Sequence[Span], first: int = 1) -
             span=span,
             quote=read(document.text, [span])[0],
         )
-        for marker, span in enumerate(found, first)
+        for marker, span in enumerate(found, 1)
     ]
 
 

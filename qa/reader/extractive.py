@@ -8,6 +8,7 @@ asked for, and by its passage's score. Nothing is generated: every answer stands
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from qa.index.catalog import Catalog
 from qa.index.sparse import Sparse
 from qa.index.tokens import content_bigrams
 from qa.reader.citations import cite
-from qa.reader.kinds import Asked, asked, candidates, choose
+from qa.reader.kinds import Asked, Kind, asked, candidates, choose
 from qa.text import coverage, fold, sentences
 from qa.types import Answer, Hit, Span
 
@@ -26,11 +27,16 @@ _COVERED_IN_CONTEXT = 3.99
 _PASSAGE = 0.32
 _OF_KIND = 1.22
 
-# Logistic regression, by the same script: does the chosen sentence hold the answer?
+# Logistic regression, by the same script: does the chosen sentence hold the answer? Cosines are
+# on another scale with every model: the first holds for the default model, the second for all.
 _CONFIDENCE = {"covered": 2.27, "in_context": 3.44, "of_kind": 0.13, "cosine": 34.7, "": -33.98}
+_CONFIDENCE_WITHOUT_COSINE = {"covered": 1.92, "in_context": 5.47, "of_kind": 0.18, "": -4.02}
 ABSTAIN_BELOW = 0.2
 """Confidence under which nothing is answered. On the sets it was fitted on, 4 and 7 % of the
 questions that have an answer are refused there, and 90 and 87 % of those that have none."""
+_YEAR = re.compile(r"(?:19|20)\d\d(?=年)")
+_FURNITURE = re.compile(r"[(【]?(?:上接|下转).*|.{0,5}")
+"""Jump lines and scraps, which answer nothing."""
 _LONGEST_STRETCH = 60
 """Characters between the parts of an answer to a question of two parts, at most."""
 
@@ -50,9 +56,10 @@ class _Candidate:
 class ExtractiveReader:
     """Finds the answer in the passages, without a language model."""
 
-    def __init__(self, sparse: Sparse, catalog: Catalog) -> None:
+    def __init__(self, sparse: Sparse, catalog: Catalog, *, default_model: bool) -> None:
         self._sparse = sparse
         self._catalog = catalog
+        self._confidence = _CONFIDENCE if default_model else _CONFIDENCE_WITHOUT_COSINE
 
     def read(self, question: str, hits: Sequence[Hit]) -> Answer:
         """The best answer in ``hits``; abstains where none is likely to be one.
@@ -68,7 +75,7 @@ class ExtractiveReader:
         if best is None:
             return Answer(question, question, "", "", 0.0, True, (), tuple(hits))
         ranges = _with_neighbour(best, things)
-        confidence = _confidence(best)
+        confidence = 0.0 if _contradicts(best, folded, things) else self._sure(best)
         document = self._catalog.document(best.hit.passage.document_id)
         text = best.hit.passage.text
         evidence = "".join(text[start:end] for start, end in ranges)
@@ -84,6 +91,18 @@ class ExtractiveReader:
             hits=tuple(hits),
         )
 
+    def _sure(self, best: _Candidate) -> float:
+        """Probability that the sentence holds the answer."""
+        features = {
+            "covered": best.covered,
+            "in_context": best.in_context,
+            "of_kind": best.of_kind,
+            "cosine": best.hit.raw["dense"],
+            "": 1.0,
+        }
+        logit = sum(weight * features[name] for name, weight in self._confidence.items())
+        return 1 / (1 + math.exp(-logit))
+
 
 def _candidates(
     hits: Sequence[Hit], weights: Mapping[str, float], things: Sequence[Asked]
@@ -95,9 +114,9 @@ def _candidates(
         folded = fold(passage.text)
         before = ""
         for start, end in sentences(passage.text):
-            if passage.text[start:end] in above:
-                continue
             sentence = folded[start:end]
+            if passage.text[start:end] in above or _FURNITURE.fullmatch(sentence):
+                continue
             covered = coverage(weights, sentence)
             in_context = coverage(weights, f"{context}\n{before}\n{sentence}")
             of_kind = _of_kind(things, sentence)
@@ -111,21 +130,22 @@ def _candidates(
             before = sentence
 
 
+def _contradicts(best: _Candidate, question: str, things: Sequence[Asked]) -> bool:
+    """True where the sentence cannot answer: no number where one is asked for, another year."""
+    sentence = fold(best.hit.passage.text[slice(*best.span)])
+    for one in things:
+        if one.kind in (Kind.NUMBER, Kind.DATE) and not candidates(one, sentence):
+            return True
+    asked_years = set(_YEAR.findall(question))
+    read = f"{best.hit.passage.article.title}\n{best.hit.passage.text}"
+    years = set(_YEAR.findall(fold(read)))
+    return bool(asked_years and years) and not asked_years & years
+
+
 def _of_kind(things: Sequence[Asked], sentence: str) -> float:
     """How well the least answered of the things asked for is answered; 1 where none is known."""
     fits = (max((fit for _, fit in candidates(one, sentence)), default=0.0) for one in things)
     return min(fits, default=1.0)
-
-
-def _confidence(best: _Candidate) -> float:
-    logit = (
-        _CONFIDENCE["covered"] * best.covered
-        + _CONFIDENCE["in_context"] * best.in_context
-        + _CONFIDENCE["of_kind"] * best.of_kind
-        + _CONFIDENCE["cosine"] * best.hit.raw["dense"]
-        + _CONFIDENCE[""]
-    )
-    return 1 / (1 + math.exp(-logit))
 
 
 def _with_neighbour(best: _Candidate, things: Sequence[Asked]) -> list[Span]:

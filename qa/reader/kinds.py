@@ -44,7 +44,17 @@ _UNITS = (
     "只|头|单|天|年|月|日|小时|分钟|秒|岁|级|层|期|届|类|种|块|片|段|支|本|首|集|张|枚|艘|架|颗|对|双|封|笔|票|"
     "门|道|字|页|倍|成|度|村|镇|省|市|县|国|代|人民币|亿|万"
 )
+_CALENDAR = ("年", "月", "日")
 _PERCENT = "%"
+_NOUNS = (
+    (
+        "票价|价格|单价|租金|成本|金额|资金|奖金|补偿金|救助金|贷款|款|费|资产|工资|收入|产值|投资|补贴|罚款",
+        "元|美元|万|亿",
+    ),
+    ("案件|纠纷|诉求|投诉|提案", "件|起|宗"),
+    ("居民|群众|村民|学生|党员|人口|志愿者", "人|名|位|户"),
+    ("企业|公司|单位|机构", "家|个"),
+)
 _MEASURES = {
     "长": "公里|千米|米|厘米|里",
     "高": "米|公里|厘米",
@@ -116,11 +126,16 @@ def asked(question: str) -> list[Asked]:
             unit = groups.get("unit") or _MEASURES.get(groups.get("measure") or "", "")
             if kind is Kind.NUMBER and not unit:
                 after = question[match.end() : match.end() + 1]
-                unit = _MEASURES.get(after, "")
+                unit = _MEASURES.get(after, "") or _unit_of(question[match.end() :])
                 if re.search(r"[率比]|百分", question[max(0, match.start() - 12) : match.end()]):
                     unit = _PERCENT
             found.append(Asked(kind, unit or groups.get("place") or "", match.span()))
     return sorted(found, key=lambda one: one.span)
+
+
+def _unit_of(noun: str) -> str:
+    """The unit that goes with the noun after 多少: money is counted in 元, cases in 件."""
+    return next((unit for nouns, unit in _NOUNS if re.match(rf".{{0,4}}?(?:{nouns})", noun)), "")
 
 
 def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
@@ -129,7 +144,8 @@ def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
     A form that fits scores 1, one with the unit or in the position asked for 2.
     """
     if one.kind is Kind.NUMBER:
-        return [(m.span(), _fits_unit(one, m)) for m in _NUMBER.finditer(sentence)]
+        numbers = [(m, _fits_unit(one, m)) for m in _NUMBER.finditer(sentence)]
+        return [(m.span(), fit) for m, fit in numbers if fit]
     if one.kind is Kind.DATE:
         return [(m.span(), 1 + 0.2 * min(5, len(m.group()) / 3)) for m in _DATE.finditer(sentence)]
     if one.kind is Kind.PERSON:
@@ -147,12 +163,14 @@ def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
 
 
 def _fits_unit(one: Asked, number: re.Match[str]) -> float:
-    if one.unit == _PERCENT:
-        return 2.0 if number["percent"] or number.group().startswith("百分之") else 0.3
-    if one.unit:
-        return 2.0 if number["unit"] in one.unit.split("|") else 0.3
-    is_date = re.fullmatch(r"\d{4}年|\d{1,2}[月日]|[一二三]", number.group())
-    return 0.5 if is_date else 1.0
+    """How well a number fits the unit asked for; 0 for a date, and for metres where money is."""
+    units = one.unit.split("|")
+    percent = number["percent"] or number.group().startswith("百分之")
+    if (one.unit == _PERCENT and percent) or (number["unit"] and number["unit"] in units):
+        return 2.0
+    if number["unit"] in _CALENDAR or re.search("[元米亩]", one.unit):
+        return 0.0
+    return 0.3 if one.unit else 0.5 if re.fullmatch("[一二三]", number.group()) else 1.0
 
 
 def _fits_place(one: Asked, place: str, before: str) -> float:

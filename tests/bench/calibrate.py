@@ -135,6 +135,8 @@ def main() -> None:
     confidence = fit_confidence(x, truth)
     print("covered, in context, passage, of kind:", np.round(ranking, 2))
     print("covered, in context, of kind, cosine, constant:", np.round(confidence, 2))
+    without = fit_confidence(x[:, :3], truth)
+    print("without cosine:", np.round(without, 2))
     for name, questions in gathered.items():
         report(name, questions, ranking, confidence)
 

@@ -395,7 +395,12 @@ class TestVectors:
         rows = [row for row, text in enumerate(small.searched()) if "沙湖" in text]
         one, other = small.vectors()[rows]
         assert np.array_equal(one, other)
-        assert {"甲.txt", "乙.txt"} <= small.found("沙湖镇有几座水厂?")
+        best, *others = small.qa().search("沙湖镇有几座水厂?")
+        assert [best.path, *best.also] == [
+            str(small.articles / "乙.txt"),
+            f"{small.articles / '甲.txt'}:1",
+        ]
+        assert all("沙湖" not in other.passage.text for other in others)
 
     def test_passages_that_say_the_same_in_both_scripts_are_embedded_once(self, small):
         (small.articles / "简.txt").write_text("邻水县有四座图书馆。", "utf-8")

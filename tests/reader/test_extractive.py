@@ -80,3 +80,19 @@ def test_headings_are_no_evidence(qa):
     for hit in qa.search("做好协调跟进落实", 5):
         found = qa.reader.read("做好协调跟进落实", [hit])
         assert found.evidence not in {hit.passage.article.title, *hit.passage.headings}
+
+
+@pytest.mark.parametrize(
+    ("question", "wrong"),
+    [
+        ("巫溪支队2023年受理了多少件环境投诉?", "58件"),  # The text has 2024 and 2025 only.
+        ("石壕镇村民讨回了多少补偿金?", "2416名"),
+    ],
+)
+def test_a_figure_of_another_year_or_another_thing_is_not_given(qa, question, wrong):
+    assert wrong not in qa.ask(question).text
+
+
+def test_jump_lines_are_no_evidence(qa):
+    for question in ("你好", "What is the number of complaints?"):
+        assert "上接" not in qa.ask(question).evidence
