@@ -126,7 +126,11 @@ def asked(question: str) -> list[Asked]:
             unit = groups.get("unit") or _MEASURES.get(groups.get("measure") or "", "")
             if kind is Kind.NUMBER and not unit:
                 after = question[match.end() : match.end() + 1]
-                unit = _MEASURES.get(after, "") or _unit_of(question[match.end() :])
+                unit = (
+                    _MEASURES.get(after)
+                    or _unit_of(question[match.end() :])
+                    or _unit_of(question[max(0, match.start() - 5) : match.start()])
+                )
                 if re.search(r"[率比]|百分", question[max(0, match.start() - 12) : match.end()]):
                     unit = _PERCENT
             found.append(Asked(kind, unit or groups.get("place") or "", match.span()))
@@ -134,7 +138,7 @@ def asked(question: str) -> list[Asked]:
 
 
 def _unit_of(noun: str) -> str:
-    """The unit that goes with the noun after 多少: money is counted in 元, cases in 件."""
+    """The unit that goes with the noun beside 多少: money is counted in 元, cases in 件."""
     return next((unit for nouns, unit in _NOUNS if re.match(rf".{{0,4}}?(?:{nouns})", noun)), "")
 
 
