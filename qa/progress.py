@@ -40,20 +40,20 @@ class ProgressBar:
             self._bar.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show ``done`` of ``total`` steps of a stage."""
+        """Show ``done`` of ``total`` steps of a stage; one that is a single step is long work."""
         now = time.monotonic()
-        if now - self._started < _QUIET and done < total:
+        single = total == 1 and done == 0
+        if now - self._started < _QUIET and not single and self._bar is None:
             return
         if self._terminal:
             self._draw(stage, done, total)
-        elif now - self._spoke >= _EVERY:
+        elif single or now - self._spoke >= _EVERY:
             self._spoke = now
-            print(f"{stage} {done}/{total}(已用 {now - self._started:.0f} 秒)", file=sys.stderr)  # noqa: T201
+            count = "…" if single else f" {done}/{total}"
+            print(f"{stage}{count}(已用 {now - self._started:.0f} 秒)", file=sys.stderr)  # noqa: T201
 
     def _draw(self, stage: str, done: int, total: int) -> None:
         if self._bar is None:
-            if time.monotonic() - self._started < _QUIET:
-                return
             self._bar = _bar()
             self._bar.start()
         if stage not in self._tasks:

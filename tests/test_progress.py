@@ -42,3 +42,16 @@ def test_long_work_in_a_terminal_draws_a_bar_with_rate_and_time_left(clock, caps
     shown = capsys.readouterr().err
     assert "编码" in shown
     assert "100/100" in shown
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_single_long_step_is_shown_when_it_begins(clock, capsys, monkeypatch, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    with ProgressBar() as bar:
+        bar("加载模型", 0, 1)
+        if not terminal:
+            assert "加载模型…" in capsys.readouterr().err
+        clock[0] += 10
+        bar("加载模型", 1, 1)
+    if terminal:
+        assert "加载模型" in capsys.readouterr().err
