@@ -1,0 +1,74 @@
+"""The README is true: its session is what the commands print."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qa import QA
+
+ROOT = Path(__file__).parents[1]
+SESSION = re.search(r"```console\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
+
+
+@pytest.fixture(scope="module")
+def index(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("index")
+    (folder / "models").symlink_to(prepared.parent)
+    previous = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        QA.build(["seeds"], index=folder)
+    finally:
+        os.chdir(previous)
+    return folder
+
+
+@pytest.mark.parametrize("shown", SESSION.split("$ ")[1:])
+def test_the_session_is_what_the_commands_print(index, shown):
+    command, _, expected = shown.partition("\n")
+    _, *arguments = shlex.split(command)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from qa.cli import main; main()"),
+            *(*arguments, "--index", str(index)),
+        ],
+        capture_output=True,
+        cwd=ROOT,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    printed = done.stdout.replace(f"--index {index} ", "")
+    # The confidence may differ by a per cent or so from processor to processor.
+    without_confidence = re.compile(r"把握 \d+%")
+    assert (
+        without_confidence.sub("", printed).strip() == without_confidence.sub("", expected).strip()
+    )
+
+
+def test_every_command_of_the_readme_is_there():
+    documented = set(re.findall(r"`qa (\w+)", (ROOT / "README.md").read_text("utf-8")))
+    done = subprocess.run(
+        [sys.executable, "-c", "from qa.cli import main; main()", "--help"],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    assert {"ask", "search", "chat", "index", "status", "show"} <= documented
+    for command in documented:
+        assert re.search(rf"^\W*{command}\b", done.stdout, re.MULTILINE), command
+
+
+def test_exit_codes_are_those_of_the_errors():
+    from qa import errors
+
+    readme = (ROOT / "README.md").read_text("utf-8")
+    codes = set(
+        map(int, re.findall(r"(\d+) \S", readme[readme.index("退出码:") :].split("\n\n")[0]))
+    )
+    classes = [e for e in vars(errors).values() if isinstance(e, type)]
+    assert {error.exit_code for error in classes if hasattr(error, "exit_code")} <= codes
