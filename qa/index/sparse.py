@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from qa.errors import IndexDamaged
@@ -65,20 +66,38 @@ class SparseWriter:
         self._writer.wait_merging_threads()
 
 
+def _open(folder: Path) -> tuple[tantivy.Schema, tantivy.Searcher]:
+    """Open an index, also where it cannot be written.
+
+    Tantivy makes a lock file to open an index; in a read-only folder it is opened through links
+    in a temporary one, which can go as soon as its files are mapped.
+    """
+    import tantivy
+
+    try:
+        index = tantivy.Index.open(str(folder))
+    except ValueError as error:
+        if "Lockfile" not in str(error):
+            raise
+        with TemporaryDirectory() as writable:
+            for file in folder.resolve().iterdir():
+                if file.suffix != ".lock":
+                    (Path(writable) / file.name).symlink_to(file)
+            index = tantivy.Index.open(writable)
+            return index.schema, index.searcher()
+    return index.schema, index.searcher()
+
+
 class Sparse:
     """Searches an index that ``SparseWriter`` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        import tantivy
-
         try:
-            self._index = tantivy.Index.open(str(folder))
+            self._schema, self._searcher = _open(folder)
         except ValueError as error:
             raise IndexDamaged(
                 f"词项索引打不开:{folder}({error})", "请用 qa index 文件夹 重建。"
             ) from error
-        self._schema = self._index.schema
-        self._searcher = self._index.searcher()
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)

@@ -1,6 +1,10 @@
 """BM25 by Tantivy: what is found, in which order, and what a damaged folder says."""
 
 import math
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +156,28 @@ class TestDamage:
         for file in copy.glob(name):
             file.write_bytes(b"\xa5" * file.stat().st_size)
         self.refused(copy)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="rights are dropped in a forked process")
+def test_a_folder_that_cannot_be_written_can_be_searched(folder):
+    shared = Path(tempfile.mkdtemp())  # Not below tmp_path, which is its owner's alone.
+    try:
+        copy = Path(shutil.copytree(folder, shared / "sparse"))
+        for file in copy.glob("*.lock"):
+            file.unlink()
+        for path in [*copy.iterdir(), copy, shared]:
+            path.chmod(0o555)
+        child = os.fork()
+        if child == 0:
+            try:
+                if os.geteuid() == 0:
+                    os.setuid(65534)
+                found = Sparse(copy).search("words", ["图书馆"], 5)
+                os._exit(0 if list(found) == [3] and not list(copy.glob("*.lock")) else 1)
+            finally:
+                os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        shared.chmod(0o755)
+        (shared / "sparse").chmod(0o755)
+        shutil.rmtree(shared)
