@@ -177,7 +177,9 @@ def index_command(
     try:
         with ProgressBar() as progress:
             built = update(place, paths, model=model, add=add, progress=progress)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as error:
+        if not _is_interruption(error):
+            raise
         typer.echo("\n已中断;原有的索引没有改动。", err=True)
         raise typer.Exit(130) from None
     if as_json:
@@ -234,6 +236,13 @@ def show(
     if standing is not Standing.HOLDS:
         what = "已经改过" if standing is Standing.CHANGED else "已经不在或读不出"
         typer.echo(paint.warning(f"注意:文件在建立索引之后{what};以上是索引时的原文。"), err=True)
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """True for Ctrl-C, also where a library stumbled over it and raised an error of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _visible(text: str) -> str:

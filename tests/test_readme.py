@@ -9,23 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from qa import QA
-
 ROOT = Path(__file__).parents[1]
 SESSION = re.search(r"```console\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
 
 
 @pytest.fixture(scope="module")
-def index(prepared, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("index")
-    (folder / "models").symlink_to(prepared.parent)
-    previous = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        QA.build(["seeds"], index=folder)
-    finally:
-        os.chdir(previous)
-    return folder
+def index(seeds_index):
+    return seeds_index
 
 
 @pytest.mark.parametrize("shown", SESSION.split("$ ")[1:])

@@ -1,21 +1,15 @@
 """With the real model over the seeds: answers, their evidence, and honest refusals."""
 
-from pathlib import Path
-
 import pytest
 
 from qa import QA
 from qa.reader.extractive import ABSTAIN_BELOW
 from qa.text import squeeze
 
-SEEDS = Path(__file__).parents[2] / "seeds"
-
 
 @pytest.fixture(scope="module")
-def qa(prepared, tmp_path_factory):
-    index = tmp_path_factory.mktemp("index")
-    (index / "models").symlink_to(prepared.parent)
-    return QA.build([SEEDS], index=index)
+def qa(seeds_index):
+    return QA.open(seeds_index)
 
 
 @pytest.mark.parametrize(
