@@ -1,4 +1,4 @@
-"""The command line: ``qa ask``, ``search``, ``chat``, ``index``, ``status`` and ``show``."""
+"""The command line: ``qa ask``, ``search``, ``chat``, ``index``, ``status``, ``show``, ``eval``."""
 
 from __future__ import annotations
 
@@ -236,6 +236,44 @@ def show(
     if standing is not Standing.HOLDS:
         what = "已经改过" if standing is Standing.CHANGED else "已经不在或读不出"
         typer.echo(paint.warning(f"注意:文件在建立索引之后{what};以上是索引时的原文。"), err=True)
+
+
+@app.command(name="eval")
+def eval_command(
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="SQuAD 格式的 JSON(可以是 .gz)、BEIR 文件夹,或自己的问题。"),
+    ] = None,
+    *,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            "--questions",
+            metavar="文件",
+            help='自己的问题,每行一个 {"question", "answers", "source", "evidence"}。',
+        ),
+    ] = None,
+    index: Index = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, metavar="N", help="只抽 N 个问题,每次抽到的相同。"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """用知道答案的问题,量一量检索、回答、出处和“未找到”有多可靠。"""
+    from qa.evaluate import evaluate
+    from qa.progress import ProgressBar
+    from qa.render import write_json
+
+    given = source or questions
+    if given is None or (source and questions):
+        raise InputError("请给出一个问题文件。", "例如:qa eval --questions 我的问题.jsonl")
+    with ProgressBar() as progress:
+        report = evaluate(given, index=index, limit=limit, progress=progress)
+    if as_json:
+        write_json(report.values(), sys.stdout)
+    else:
+        typer.echo(_visible(report.text()))
 
 
 def _is_interruption(error: BaseException | None) -> bool:

@@ -71,7 +71,7 @@ class TestStarting:
         _, modules = self.loaded("import qa; from qa import errors")
         assert not (HEAVY | {"numpy"}) & modules
 
-    @pytest.mark.parametrize("command", [[], ["ask"], ["index"], ["chat"], ["status"]])
+    @pytest.mark.parametrize("command", [[], ["ask"], ["index"], ["chat"], ["status"], ["eval"]])
     def test_help_loads_no_library_that_searches_or_embeds(self, command):
         shown, modules = self.loaded(f"""
 import sys
