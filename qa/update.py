@@ -44,11 +44,14 @@ def update(
     tell = progress or _silent
     folder = IndexFolder(Path(index))
     given = [str(path) for path in paths or ()]
-    find(given)  # A path that does not exist is refused before anything is made.
+    if given:
+        find(given)  # A path that does not exist is refused before anything is made.
+    else:
+        folder.current()  # So is an index that does not.
     with folder.writing():
         before = _manifest_in_use(folder)
         if before is None and not given:
-            folder.manifest(folder.current())  # Says what is wrong.
+            folder.manifest(folder.current())  # Says what is wrong with it.
         kept = _roots(before) if before and (add or not given) else []
         roots = [*kept, *(root for root in given if root not in kept)]
         prepared = _prepared(folder, model, before, tell)

@@ -148,6 +148,7 @@ def test_no_index_at_the_place_named(tmp_path):
     code, _, err = run("ask", QUESTION, "--index", tmp_path / "none")
     assert code == 6
     assert "qa index" in err
+    assert run("index", "--index", tmp_path / "none")[0] == 6
     assert not (tmp_path / "none").exists()
 
 
