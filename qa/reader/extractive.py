@@ -75,10 +75,11 @@ class ExtractiveReader:
         if best is None:
             return Answer(question, question, "", "", 0.0, True, (), tuple(hits))
         ranges = _with_neighbour(best, things)
-        confidence = 0.0 if _contradicts(best, folded, things) else self._sure(best)
         document = self._catalog.document(best.hit.passage.document_id)
         text = best.hit.passage.text
         evidence = "".join(text[start:end] for start, end in ranges)
+        contradicted = _contradicts(evidence, best.hit, folded, things)
+        confidence = 0.0 if contradicted else self._sure(best)
         abstained = confidence < ABSTAIN_BELOW
         return Answer(
             question=question,
@@ -130,14 +131,14 @@ def _candidates(
             before = sentence
 
 
-def _contradicts(best: _Candidate, question: str, things: Sequence[Asked]) -> bool:
-    """True where the sentence cannot answer: no number where one is asked for, another year."""
-    sentence = fold(best.hit.passage.text[slice(*best.span)])
+def _contradicts(evidence: str, hit: Hit, question: str, things: Sequence[Asked]) -> bool:
+    """True where the evidence cannot answer: no number where one is asked for, another year."""
+    folded = fold(evidence)
     for one in things:
-        if one.kind in (Kind.NUMBER, Kind.DATE) and not candidates(one, sentence):
+        if one.kind in (Kind.NUMBER, Kind.DATE) and not candidates(one, folded):
             return True
     asked_years = set(_YEAR.findall(question))
-    read = f"{best.hit.passage.article.title}\n{best.hit.passage.text}"
+    read = f"{hit.passage.article.title}\n{hit.passage.text}"
     years = set(_YEAR.findall(fold(read)))
     return bool(asked_years and years) and not asked_years & years
 

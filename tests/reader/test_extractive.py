@@ -90,3 +90,15 @@ def test_a_figure_of_another_year_or_another_thing_is_not_given(qa, question, wr
 def test_jump_lines_are_no_evidence(qa):
     for question in ("你好", "What is the number of complaints?"):
         assert "上接" not in qa.ask(question).evidence
+
+
+def test_the_second_part_of_an_answer_may_stand_in_the_next_sentence(prepared, tmp_path):
+    page = tmp_path / "大桥.txt"
+    page.write_text("沙湖大桥全长1200米。大桥于2021年5月6日通车。", "utf-8")
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "models").symlink_to(prepared.parent)
+    with QA.build([page], index=tmp_path / "index") as qa:
+        found = qa.ask("沙湖大桥全长多少米,什么时候通车?")
+    assert not found.abstained
+    assert found.text == "1200米。大桥于2021年5月6日"
+    assert found.evidence == "沙湖大桥全长1200米。大桥于2021年5月6日通车。"
