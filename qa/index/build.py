@@ -40,6 +40,7 @@ class Built:
         embedded: Passages whose vectors were computed.
         kept: Passages whose vectors were taken over.
         changed: False where the index was up to date already.
+        notice: What a person should know besides, in Chinese; "" if nothing.
     """
 
     manifest: Manifest
@@ -47,6 +48,7 @@ class Built:
     embedded: int
     kept: int
     changed: bool
+    notice: str = ""
 
 
 def context(passage: Passage) -> str:

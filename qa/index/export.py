@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _OPSET = 17
+AXES = {0: "batch", 1: "length"}
+"""Names of the axes of the inputs."""
 
 
 class _Pipeline(torch.nn.Module):
@@ -38,19 +40,32 @@ def export(model: SentenceTransformer, path: Path) -> None:
     Raises:
         Exception: Whatever the modules, or the exporter, raise where they cannot be traced.
     """
-    token = model.tokenizer.pad_token_id or 0
-    ids = torch.full((2, 7), token + 4, dtype=torch.int64)
+    axes = {OUTPUT: {0: "batch"}}
+    trace(_Pipeline(model), model.tokenizer.pad_token_id or 0, axes, path)
+
+
+def trace(
+    network: torch.nn.Module, pad_id: int, outputs: dict[str, dict[int, str]], path: Path
+) -> None:
+    """Trace a network that takes token ids and their mask, for any batch and any length.
+
+    Args:
+        network: In float32.
+        pad_id: Token that fills a batch up.
+        outputs: Its outputs in order, each with names for the axes that vary.
+        path: The ONNX file to write.
+    """
+    ids = torch.full((2, 7), pad_id + 4, dtype=torch.int64)
     mask = torch.ones_like(ids)
-    ids[1, 5:], mask[1, 5:] = token, 0
-    axes = {0: "batch", 1: "length"}
+    ids[1, 5:], mask[1, 5:] = pad_id, 0
     with torch.no_grad():
         torch.onnx.export(
-            _Pipeline(model).eval(),
+            network.eval(),
             (ids, mask),
             str(path),
             input_names=list(INPUTS),
-            output_names=[OUTPUT],
-            dynamic_axes={**dict.fromkeys(INPUTS, axes), OUTPUT: {0: "batch"}},
+            output_names=list(outputs),
+            dynamic_axes={**dict.fromkeys(INPUTS, AXES), **outputs},
             opset_version=_OPSET,
             dynamo=False,
         )

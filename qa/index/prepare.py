@@ -7,10 +7,11 @@ Only this module and those that it calls import torch; qa.index.encoder runs the
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from qa.index.prepared import (
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     Manifest,
+    checksums,
+    is_whole,
 )
 from qa.types import Progress, Vectors
 
@@ -75,7 +78,7 @@ def prepare(model: str | None, folder: Path, progress: Progress | None = None) -
         if not source.identity:
             source = sources.fetched(source)
         tell("加载模型", 1, 1)
-        return _make(loaded, source, folder, tell)
+        return made(folder / source.key, partial(_write, loaded, source, tell))
     if (known := _known_by_name(folder, model or DEFAULT_MODEL)) is not None:
         return known
     raise sources.not_found(model, failures)
@@ -106,24 +109,31 @@ def _is_whole(folder: Path, name: str = "", origins: tuple[str, ...] = ("",)) ->
         return False
     if name not in {"", manifest.name} or not manifest.source.startswith(origins):
         return False
-    return all(_sha256(folder / file) == digest for file, (_, digest) in manifest.files.items())
+    return is_whole(folder, manifest)
 
 
-def _make(model: SentenceTransformer, source: sources.Source, folder: Path, tell: Progress) -> Path:
-    """Write a loaded model aside, check it, and put it in place."""
-    target = folder / source.key
-    staging = folder / f".{source.key}-{os.getpid()}"
+def made(
+    target: Path, write: Callable[[Path], None], is_there: Callable[[Path], bool] = _is_whole
+) -> Path:
+    """Write a prepared folder aside, and put it in place unless it is there by then.
+
+    Args:
+        target: The folder; returned, too.
+        write: Writes it, into an empty folder, and checks it.
+        is_there: Whether a folder is prepared and whole.
+    """
+    staging = target.with_name(f".{target.name}-{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
         with sources.quiet():
-            _write(model, source, staging, tell)
+            write(staging)
         try:
-            if not _is_whole(target):
+            if not is_there(target):
                 shutil.rmtree(target, ignore_errors=True)
                 staging.replace(target)
         except OSError:
-            if not _is_whole(target):  # Else another process was faster.
+            if not is_there(target):  # Else another process was faster.
                 raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -131,7 +141,7 @@ def _make(model: SentenceTransformer, source: sources.Source, folder: Path, tell
 
 
 def _write(
-    model: SentenceTransformer, source: sources.Source, folder: Path, tell: Progress
+    model: SentenceTransformer, source: sources.Source, tell: Progress, folder: Path
 ) -> None:
     from qa.index import vocabulary
 
@@ -196,8 +206,6 @@ def _finish(exported: Path, target: Path, bits: int, tell: Progress) -> None:
 def _manifest(
     model: SentenceTransformer, source: sources.Source, folder: Path, dimension: int
 ) -> Manifest:
-    files = sorted(path for path in folder.iterdir() if path.suffix in {".onnx", ".data"})
-    files += sorted(folder.glob("tokenizer*.json"))
     return Manifest(
         format=FORMAT,
         name=source.name,
@@ -209,7 +217,7 @@ def _manifest(
         prompts=sources.prompts(model),
         bits=0,
         cosine=0.0,
-        files={path.name: (path.stat().st_size, _sha256(path)) for path in files},
+        files=checksums(folder),
     )
 
 
@@ -238,8 +246,3 @@ def _compare(encoder: Encoder, reference: Vectors) -> float:
     vectors = [encoder.encode_queries([text]) for text in SAMPLES]
     vectors.append(encoder.encode_passages(SAMPLES))
     return float(np.sum(np.concatenate(vectors) * reference, axis=1).min())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,11 +7,13 @@ of the tokenizer's vocabulary that is enough for a text without letters (see LET
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from qa.errors import ModelError
 
@@ -69,26 +71,75 @@ class Manifest:
         Raises:
             ModelError: There is no prepared model, or it is damaged or of another version.
         """
-        path = folder / MANIFEST_FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT:
-                raise ModelError(
-                    f"模型文件夹的格式是 {content['format']},应为 {FORMAT}:{folder}", ADVICE
-                )
-            manifest = cls(**content)
-            for name, (size, _) in manifest.files.items():
-                if (actual := (folder / name).stat().st_size) != size:
-                    raise ModelError(
-                        f"模型文件已损坏:{folder / name} 有 {actual} 字节,应为 {size}", ADVICE
-                    )
-        except FileNotFoundError as error:
-            raise ModelError(f"找不到模型文件:{error.filename}", ADVICE) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"模型清单已损坏:{path}({error})", ADVICE) from error
-        return manifest
+        return read_manifest(folder, cls, FORMAT)
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a folder, for people to read too."""
-        content = json.dumps(asdict(self), ensure_ascii=False, indent=2)
-        (folder / MANIFEST_FILE).write_text(content + "\n", encoding="utf-8")
+        write_manifest(folder, self)
+
+
+class FolderManifest(Protocol):
+    """What the manifest of any prepared folder has."""
+
+    @property
+    def files(self) -> Mapping[str, tuple[int, str]]:
+        """Size in bytes and SHA-256 of each file, by name."""
+        ...
+
+
+_Kind = TypeVar("_Kind", bound=FolderManifest)
+
+
+def read_manifest(folder: Path, kind: Callable[..., _Kind], version: int) -> _Kind:
+    """Read a folder's manifest and check that its files have the sizes it says.
+
+    Args:
+        folder: A prepared model.
+        kind: Class of the manifest.
+        version: The form that this release reads.
+
+    Raises:
+        ModelError: There is no prepared model, or it is damaged or of another version.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != version:
+            raise ModelError(
+                f"模型文件夹的格式是 {content['format']},应为 {version}:{folder}", ADVICE
+            )
+        manifest = kind(**content)
+        for name, (size, _) in manifest.files.items():
+            if (actual := (folder / name).stat().st_size) != size:
+                raise ModelError(
+                    f"模型文件已损坏:{folder / name} 有 {actual} 字节,应为 {size}", ADVICE
+                )
+    except FileNotFoundError as error:
+        raise ModelError(f"找不到模型文件:{error.filename}", ADVICE) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"模型清单已损坏:{path}({error})", ADVICE) from error
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Any) -> None:  # noqa: ANN401 - any dataclass
+    """Write a manifest into its folder, for people to read too."""
+    content = json.dumps(asdict(manifest), ensure_ascii=False, indent=2)
+    (folder / MANIFEST_FILE).write_text(content + "\n", encoding="utf-8")
+
+
+def checksums(folder: Path) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of each model and tokenizer file in a folder, by name."""
+    found = sorted(path for path in folder.iterdir() if path.suffix in {".onnx", ".data"})
+    found += sorted(folder.glob("tokenizer*.json"))
+    return {path.name: (path.stat().st_size, sha256(path)) for path in found}
+
+
+def is_whole(folder: Path, manifest: FolderManifest) -> bool:
+    """Whether not a byte of a folder's files is wrong."""
+    return all(sha256(folder / file) == digest for file, (_, digest) in manifest.files.items())
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # Processors without VNNI add pairs of products in 16 bits: 2 * 255 * 64 is the most that fits, so
 # that weights within ±64 give the same integers everywhere.
-_WEIGHT_LIMIT = 64
+WEIGHT_LIMIT = 64
+"""Largest integer of a weight."""
 _EMBEDDING_LIMIT = 127
 _ACTIVATION_LIMIT = 127
 _ZERO = 128
@@ -91,7 +92,7 @@ class _Quantiser:
         from onnx import numpy_helper
 
         matrix = numpy_helper.to_array(self.constants[weights])
-        integers, scales = _integers(matrix, 0, _WEIGHT_LIMIT)
+        integers, scales = _integers(matrix, 0, WEIGHT_LIMIT)
         rows, row_scales = self._activation(x, matrix.shape[0])
         names = (
             self._constant(f"{weights}:int8", integers),

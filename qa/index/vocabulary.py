@@ -67,7 +67,7 @@ def prune(model: SentenceTransformer) -> str | None:
     ids = sorted(ids, key=lambda number: (number not in special, number not in plain, number))
     if any(ids[number] != number for number in _inserted_ids(model)):
         return None
-    _set_vocabulary(content, ids)
+    set_vocabulary(content, ids)
     model.tokenizer._tokenizer = Tokenizer.from_str(json.dumps(content, ensure_ascii=False))
     _set_embeddings(model, ids)
     content["model"]["vocab"] = content["model"]["vocab"][: len(plain)]
@@ -100,7 +100,8 @@ def _is_plain(piece: str, prompts: Sequence[str]) -> bool:
     return all(any(word in prompt for prompt in prompts) for word in words)
 
 
-def _set_vocabulary(content: dict[str, Any], ids: Sequence[int]) -> None:
+def set_vocabulary(content: dict[str, Any], ids: Sequence[int]) -> None:
+    """Keep only some pieces of a tokenizer in JSON form, in the order given, in place."""
     vocabulary = content["model"]["vocab"]
     new_ids = {old: new for new, old in enumerate(ids)}
     content["model"]["vocab"] = [vocabulary[number] for number in ids]

@@ -1,0 +1,156 @@
+"""Files of questions → texts, and questions with the spans that answer them, all folded."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qa.text import fold
+from qa.types import Span
+
+WRITTEN = Path(__file__).with_name("questions.jsonl")
+"""Questions over articles of the news set, written for this reader: see the model card."""
+INVENTED = Path(__file__).with_name("invented.jsonl")
+"""Texts invented for this reader, with questions of which many are near misses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that is asked about, folded."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, folded.
+
+    Attributes:
+        question: As asked.
+        text: Number of its text.
+        spans: Characters of the text that answer, in the order of asking; none where it does not.
+    """
+
+    question: str
+    text: int
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """One set.
+
+    Attributes:
+        texts: What is asked about, and what is not, too: passages that do not answer.
+        asked: Questions over the texts.
+        unrelated: Questions beside passages that are near them and do not answer.
+        since: Epoch from which it is read.
+        terse: True where answers are as short as can be, shorter than the public sets' are.
+    """
+
+    texts: list[Text] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    unrelated: list[tuple[str, str]] = field(default_factory=list)
+    since: int = 0
+    terse: bool = False
+
+
+def squad(path: Path, *, skip: int = 0) -> QuestionSet:
+    """Read a SQuAD file.
+
+    Args:
+        path: JSON, or JSON in gzip.
+        skip: Leave one in so many contexts out, from the first on.
+    """
+    found = QuestionSet()
+    number = 0
+    for article in _json(path)["data"]:
+        for paragraph in article["paragraphs"]:
+            number += 1
+            if skip and number % skip == 1:
+                continue
+            context = paragraph["context"]
+            found.texts.append(Text(fold(article.get("title") or ""), fold(context)))
+            for asked in paragraph["qas"]:
+                if spans := _spans(context, asked["answers"][:1]):
+                    question = fold(asked["question"].strip())
+                    found.asked.append(Asked(question, len(found.texts) - 1, spans))
+    return found
+
+
+def _spans(context: str, answers: list[dict[str, Any]]) -> tuple[Span, ...]:
+    spans = []
+    for answer in answers:
+        text, start = answer["text"], answer["answer_start"]
+        if not context.startswith(text, start):
+            start = context.find(text)
+        if text and start >= 0:
+            spans.append((start, start + len(text)))
+    return tuple(spans)
+
+
+def news(path: Path, *, skip: int = 0) -> QuestionSet:
+    """Read the news set, with the questions written over it.
+
+    Args:
+        path: JSON lines, as they are or in gzip.
+        skip: Leave one in so many of the articles that are asked about out, from the first on.
+    """
+    articles = {article["id"]: article["text"].strip() for article in _lines(path)}
+    found = QuestionSet(terse=True)
+    numbers: dict[str, int] = {}
+    titled = 0
+    for line in _lines(WRITTEN):
+        name = line["article"]
+        if "title" in line:
+            titled += 1
+            body = fold(articles.pop(name))
+            if not skip or titled % skip != 1:
+                numbers[name] = len(found.texts)
+                found.texts.append(Text(fold(line["title"]), body))
+        elif name in numbers:
+            spans = tuple((start, end) for start, end in line["answers"])
+            found.asked.append(Asked(fold(line["question"]), numbers[name], spans))
+    # Texts that nobody asks about: passages that do not answer are taken from them, too.
+    found.texts.extend(Text("", fold(text)) for text in list(articles.values())[::10])
+    return found
+
+
+def invented(*, since: int) -> QuestionSet:
+    """Read the invented texts and their questions."""
+    found = QuestionSet(since=since, terse=True)
+    numbers: dict[str, int] = {}
+    for line in _lines(INVENTED):
+        if "text" in line:
+            numbers[line["id"]] = len(found.texts)
+            found.texts.append(Text(fold(line["title"]), fold(line["text"])))
+        else:
+            spans = tuple((start, end) for start, end in line["answers"])
+            found.asked.append(Asked(fold(line["question"]), numbers[line["article"]], spans))
+    return found
+
+
+def nomiracl(path: Path) -> QuestionSet:
+    """Read the questions of NoMIRACL that none of the passages found for them answers."""
+    unrelated = [
+        (fold(query["question"]), fold(passage["text"]))
+        for query in _json(path)
+        if query["subset"] == "non_relevant"
+        for passage in query["passages"]
+    ]
+    return QuestionSet(unrelated=unrelated)
+
+
+def _json(path: Path) -> Any:  # noqa: ANN401
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as stream:
+        return json.load(stream)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as stream:
+        yield from (json.loads(line) for line in stream if line.strip())
