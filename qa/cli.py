@@ -16,6 +16,7 @@ from qa.errors import InputError, QAError
 if TYPE_CHECKING:
     from qa.index.build import Built
     from qa.pipeline import QA
+    from qa.types import Answer
 
 app = typer.Typer(
     help="问据:对一个文件夹里的中文文章提问,得到有出处、可核对的简短回答。",
@@ -31,6 +32,19 @@ Index = Annotated[Path | None, typer.Option("--index", metavar="目录", help="�
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON。")]
 Explain = Annotated[bool, typer.Option("--explain", help="显示每一路检索给了多少分。")]
 Count = Annotated[int, typer.Option("-k", min=1, max=1000, metavar="N", help="取前几段。")]
+Fast = Annotated[
+    bool, typer.Option("--fast", help="不用阅读模型,从最接近的句子里取答案:更快,没那么准。")
+]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        "--min-confidence",
+        min=0.0,
+        max=1.0,
+        metavar="0–1",
+        help="把握低于它就答“未找到”;越高越谨慎,0 表示总要作答。",
+    ),
+]
 Batch = Annotated[
     str | None,
     typer.Option(
@@ -91,6 +105,8 @@ def ask(
     batch: Batch = None,
     as_json: Json = False,
     explain: Explain = False,
+    min_confidence: Confidence = None,
+    fast: Fast = False,
 ) -> None:
     """提一个问题,得到简短的回答、依据的原句和出处。
 
@@ -99,11 +115,15 @@ def ask(
     from qa.render import Paint, answer_text, answer_values, show_command, write_json
 
     asked = _question(question, batch)
-    qa = _opened(index)
+    qa = _opened(index, reads=not fast)
+
+    def answered(line: str) -> Answer:
+        return qa.ask(line, k, min_confidence=min_confidence, fast=fast)
+
     if batch is not None:
-        _batch(batch, lambda line: answer_values(qa.ask(line, k)))
+        _batch(batch, lambda line: answer_values(answered(line)))
         return
-    answer = qa.ask(asked, k)
+    answer = answered(asked)
     if as_json:
         write_json(answer_values(answer), sys.stdout)
     else:
@@ -142,11 +162,12 @@ def search(
 
 
 @app.command()
-def chat(index: Index = None) -> None:
+def chat(index: Index = None, *, min_confidence: Confidence = None, fast: Fast = False) -> None:
     """对话:一问一答,可以打开原文。"""
     from qa.repl import chat_in
 
-    chat_in(_opened(index))
+    qa = _opened(index, reads=not fast)
+    chat_in(qa, lambda line: qa.ask(line, min_confidence=min_confidence, fast=fast))
 
 
 @app.command(name="index")
@@ -259,6 +280,8 @@ def eval_command(
         typer.Option("--limit", min=1, metavar="N", help="只抽 N 个问题,每次抽到的相同。"),
     ] = None,
     as_json: Json = False,
+    min_confidence: Confidence = None,
+    fast: Fast = False,
 ) -> None:
     """用知道答案的问题,量一量检索、回答、出处和“未找到”有多可靠。"""
     from qa.evaluate import evaluate
@@ -269,7 +292,14 @@ def eval_command(
     if given is None or (source and questions):
         raise InputError("请给出一个问题文件。", "例如:qa eval --questions 我的问题.jsonl")
     with ProgressBar() as progress:
-        report = evaluate(given, index=index, limit=limit, progress=progress)
+        report = evaluate(
+            given,
+            index=index,
+            limit=limit,
+            min_confidence=min_confidence,
+            fast=fast,
+            progress=progress,
+        )
     if as_json:
         write_json(report.values(), sys.stdout)
     else:
@@ -306,8 +336,13 @@ def _typed(text: str) -> str:
     return text if as_is else os.fsencode(text).decode("utf-8", "replace")
 
 
-def _opened(index: Path | None) -> QA:
-    """The index; at the default place one over the shipped articles is made where there is none."""
+def _opened(index: Path | None, *, reads: bool = False) -> QA:
+    """The index; at the default place one over the shipped articles is made where there is none.
+
+    Args:
+        index: Its folder, None for the default place.
+        reads: Whether the reader model will be used: says so where it cannot be.
+    """
     from qa.pipeline import QA, has_default_index
 
     if index is None and not has_default_index():
@@ -315,8 +350,12 @@ def _opened(index: Path | None) -> QA:
 
         typer.echo("还没有索引,先为自带的五篇文章建立(只此一次,约一分钟)。", err=True)
         with ProgressBar() as progress:
-            return QA.build(progress=progress)
-    return QA.open(index)
+            qa = QA.build(progress=progress)
+    else:
+        qa = QA.open(index, reads=reads)
+    if reads and qa.notice:
+        typer.echo(f"注意:{_visible(qa.notice)}", err=True)
+    return qa
 
 
 def _batch(source: str, answer: Callable[[str], dict[str, Any]]) -> None:
@@ -339,6 +378,8 @@ def _report(built: Built) -> str:
         )
     else:
         lines.append(f"没有变化:{manifest.documents} 篇、{manifest.passages} 段,索引是最新的。")
+    if built.notice:
+        lines.append(f"注意:{_visible(built.notice)}")
     if built.problems:
         lines.append(f"有 {len(built.problems)} 个文件没有收入:")
         lines += [f"  {_visible(f'{file.path}:{file.problem}')}" for file in built.problems]
@@ -353,5 +394,6 @@ def _report_values(built: Built) -> dict[str, Any]:
         "up_to_date": not built.changed,
         "embedded": built.embedded,
         "kept": built.kept,
+        "notice": built.notice,
         "problems": [{"path": file.path, "problem": file.problem} for file in built.problems],
     }

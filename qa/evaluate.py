@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unicodedata import normalize
@@ -56,6 +57,8 @@ def evaluate(
     *,
     index: str | Path | None = None,
     limit: int | None = None,
+    min_confidence: float | None = None,
+    fast: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Ask questions with known answers, and measure.
@@ -65,6 +68,8 @@ def evaluate(
         index: For one's own questions, what is asked; else the index whose model is used, on
             the corpus that the questions bring. By default ``default_index()``.
         limit: Ask a sample of as many questions, the same every time; the corpus stays whole.
+        min_confidence: As for ``QA.ask``.
+        fast: As for ``QA.ask``.
         progress: Told how far the work has come.
 
     Raises:
@@ -83,13 +88,15 @@ def evaluate(
     with _opened(found, index, tell) as qa:
         if found.form == "lines":
             questions = _placed(qa, questions)
-        qa.ask(questions[0].text)  # What is loaded for the first question is not timed.
+        ask = partial(qa.ask, min_confidence=min_confidence, fast=fast)
+        ask(questions[0].text)  # What is loaded for the first question is not timed.
         outcomes = []
         for done, question in enumerate(questions):
             tell("提问", done, len(questions))
-            outcomes.append(_asked(qa, question, reads=found.form != "beir"))
+            outcomes.append(_asked(qa, question, ask if found.form != "beir" else None))
         tell("提问", len(questions), len(questions))
-        return _report(str(source), found, qa, outcomes)
+        notice = "" if fast or found.form == "beir" else qa.notice
+        return _report(str(source), found, qa, outcomes, notice)
 
 
 @contextmanager
@@ -176,10 +183,10 @@ def _is_of(hit: Hit, source: str) -> bool:
     return any(_ends(path, source) for path in (hit.path, hit.passage.document_id, *also))
 
 
-def _asked(qa: QA, question: Question, *, reads: bool) -> Outcome:
+def _asked(qa: QA, question: Question, ask: Callable[[str], Answer] | None) -> Outcome:
     """Ask a question, or only search for it; the first ranks are those that its asker sees."""
     started = time.perf_counter()
-    answer = qa.ask(question.text) if reads else None
+    answer = ask(question.text) if ask else None
     first = list(answer.hits) if answer else qa.search(question.text)
     seconds = time.perf_counter() - started
     seen = {hit.passage.id for hit in first}
@@ -237,7 +244,9 @@ def _is_right(question: Question, answer: Answer) -> bool | None:
     return any(holds(answer.evidence, gold) for gold in question.answers)
 
 
-def _report(source: str, found: QuestionSet, qa: QA, outcomes: Sequence[Outcome]) -> Report:
+def _report(
+    source: str, found: QuestionSet, qa: QA, outcomes: Sequence[Outcome], notice: str
+) -> Report:
     answered = [(o.question, o.answer, o.right) for o in outcomes if o.answer]
     known = [(question, answer.text) for question, answer, _ in answered if question.answers]
     yes = [answer for question, answer, _ in answered if question.answerable]
@@ -251,6 +260,7 @@ def _report(source: str, found: QuestionSet, qa: QA, outcomes: Sequence[Outcome]
         source=source,
         form=found.form,
         model=qa.manifest.model_folder,
+        notice=notice,
         documents=qa.manifest.documents,
         passages=qa.manifest.passages,
         questions=len(outcomes),

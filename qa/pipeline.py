@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from qa.errors import CitationError, FileError, InputError
+from qa.errors import CitationError, FileError, InputError, ModelError
 from qa.index.catalog import Catalog, line_range
 from qa.index.dense import Dense
 from qa.index.encoder import Encoder
@@ -17,9 +18,12 @@ from qa.index.sparse import Sparse
 from qa.index.store import IndexFolder, Manifest
 from qa.index.tokens import Words
 from qa.query.retriever import HybridRetriever
+from qa.reader import prepared
 from qa.reader.citations import Standing, standing
+from qa.reader.closest import ClosestSentenceReader
 from qa.reader.extractive import ExtractiveReader
-from qa.types import Answer, Article, Citation, Document, Hit, Progress, Span
+from qa.reader.model import ReaderModel
+from qa.types import Answer, Article, Citation, Document, Hit, Progress, Reader, Span
 
 LONGEST_QUESTION = 2000
 """Characters; the encoder reads about the first 700 of them."""
@@ -55,15 +59,18 @@ def seeds() -> Path:
 class QA:
     """Answers questions over one index. Safe to share between threads once open."""
 
-    def __init__(self, folder: IndexFolder) -> None:
+    def __init__(self, folder: IndexFolder, *, reads: bool = False) -> None:
         self._models = folder.models
+        self._reads = reads
         folder.opened(self._open)
 
     def _open(self, generation: Path, manifest: Manifest) -> None:
         self.generation = generation
         self.manifest = manifest
-        with ThreadPoolExecutor(1) as background:
+        with ThreadPoolExecutor(2) as background:
             encoder = background.submit(Encoder.open, self._models / manifest.model_folder)
+            if self._reads:
+                background.submit(lambda: self._reader_model)
             self.catalog = Catalog(generation / "catalog.sqlite")
             dense = Dense(generation / "dense.faiss")
             sparse = Sparse(generation / "sparse")
@@ -71,21 +78,43 @@ class QA:
             model = encoder.result()
         self.retriever = HybridRetriever(self.catalog, dense, sparse, words, model)
         default_model = model.name == DEFAULT_MODEL
-        self.reader = ExtractiveReader(sparse, self.catalog, default_model=default_model)
+        self.fast_reader = ClosestSentenceReader(sparse, self.catalog, default_model=default_model)
+
+    @cached_property
+    def _reader_model(self) -> tuple[ReaderModel | None, str]:
+        """The reader model, opened when it is first needed; or a notice why it cannot be used."""
+        try:
+            return ReaderModel.open(prepared.folder(self._models)), ""
+        except ModelError as error:
+            return None, f"阅读模型不可用,改用最接近的句子作答:{error}"
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads the passages."""
+        model, _ = self._reader_model
+        if model is None:
+            return self.fast_reader
+        return ExtractiveReader(model, self.retriever.sparse, self.catalog)
+
+    @property
+    def notice(self) -> str:
+        """What a person should know of how questions are answered, in Chinese; "" if nothing."""
+        return self._reader_model[1]
 
     @classmethod
-    def open(cls, index: str | Path | None = None) -> QA:
+    def open(cls, index: str | Path | None = None, *, reads: bool = False) -> QA:
         """Open an index that was built before.
 
         Args:
             index: Its folder; by default ``default_index()``.
+            reads: Open the reader model at once, beside the rest, not with the first question.
 
         Raises:
             IndexMissing: There is none.
             IndexDamaged: It cannot be used as it is.
             ModelError: Its prepared model is missing or damaged.
         """
-        return cls(IndexFolder(Path(index) if index else default_index()))
+        return cls(IndexFolder(Path(index) if index else default_index()), reads=reads)
 
     @classmethod
     def build(
@@ -130,17 +159,31 @@ class QA:
             raise InputError(f"k 至少是 1:{k}")
         return self.retriever.search(checked(question), k)
 
-    def ask(self, question: str, k: int = HITS) -> Answer:
+    def ask(
+        self,
+        question: str,
+        k: int = HITS,
+        *,
+        min_confidence: float | None = None,
+        fast: bool = False,
+    ) -> Answer:
         """A short answer with its evidence and citations, or an honest "not found".
 
         Args:
             question: In either script.
             k: How many passages to seek the answer in.
+            min_confidence: Probability, in [0, 1], below which nothing is answered; by default
+                what balances answers missed against answers made up.
+            fast: Answer with the closest sentence, without the reader model.
 
         Raises:
-            InputError: A question that is empty, without any word, or too long.
+            InputError: A question that is empty, without any word, or too long; a confidence
+                that is no probability.
         """
-        return self.reader.read(question, self.search(question, k))
+        if min_confidence is not None and not 0 <= min_confidence <= 1:
+            raise InputError(f"min_confidence 应在 0 到 1 之间:{min_confidence}")
+        reader = self.fast_reader if fast else self.reader
+        return reader.read(question, self.search(question, k), min_confidence)
 
     def verify(self, citation: Citation) -> Standing:
         """Read the cited file again: does the quotation still stand there?"""

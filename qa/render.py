@@ -17,7 +17,7 @@ from qa.text import UNSAFE, visible
 from qa.types import Answer, Citation, Document, Hit, Span
 
 NOT_FOUND = "未找到"
-_LEGS = {"dense": "语义", "words": "词", "bigrams": "二字", "sentence": "句"}
+_LEGS = {"dense": "语义", "words": "词", "bigrams": "二字", "sentence": "句", "reader": "阅读"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening:
     else:
         lines.append(paint.strong(visible(answer.text)))
     if answer.evidence and (answer.abstained or answer.text != answer.evidence):
-        lines.append("  " + _with_mark(answer.evidence, answer.text, paint))
+        marked = _with_marks(answer.evidence, answer.spans, paint)
+        lines.append("  " + marked.replace("\n", "\n  "))
     lines += ["  " + source_line(citation, paint) for citation in answer.citations]
     if answer.citations:
         look = opening or show_command(answer.citations[0], "")
@@ -116,12 +117,15 @@ def show_command(citation: Citation, index: str) -> str:
     return shlex.join(["qa", "show", *named, *(["--"] if where.startswith("-") else []), where])
 
 
-def _with_mark(evidence: str, text: str, paint: Paint) -> str:
-    start = evidence.find(text) if text else -1
-    if start < 0 or not paint.on:
+def _with_marks(evidence: str, spans: Sequence[Span], paint: Paint) -> str:
+    """The evidence with the parts of the answer marked; plain where there is no colour."""
+    if not paint.on:
         return visible(evidence)
-    end = start + len(text)
-    return visible(evidence[:start]) + paint.marked(visible(text)) + visible(evidence[end:])
+    out, last = "", 0
+    for start, end in spans:
+        out += visible(evidence[last:start]) + paint.marked(visible(evidence[start:end]))
+        last = end
+    return out + visible(evidence[last:])
 
 
 def hits_text(hits: Sequence[Hit], paint: Paint, *, explain: bool = False) -> str:
@@ -193,6 +197,7 @@ def answer_values(answer: Answer) -> dict[str, Any]:
         "question": answer.question,
         "understood": answer.understood,
         "answer": answer.text or NOT_FOUND,
+        "spans": [list(span) for span in answer.spans],
         "evidence": answer.evidence,
         "confidence": round(answer.confidence, 4),
         "abstained": answer.abstained,

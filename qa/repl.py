@@ -27,8 +27,9 @@ Ctrl-C 停下正在进行的回答,或清空这一行。"""
 class Chat:
     """One conversation over an index."""
 
-    def __init__(self, qa: QA, out: TextIO) -> None:
+    def __init__(self, qa: QA, ask: Callable[[str], Answer], out: TextIO) -> None:
         self._qa = qa
+        self._ask = ask
         self._out = out
         self._paint = Paint.for_stream(out)
         self._last: Answer | None = None
@@ -54,7 +55,7 @@ class Chat:
             name, _, rest = line.partition(" ")
             command = self._commands.get(name)
             return command(rest.strip()) if command else f"没有这个命令:{name}。/help 看命令。"
-        self._last = self._qa.ask(line)
+        self._last = self._ask(line)
         return answer_text(self._last, self._paint, opening="/open 1")
 
     def _sources(self, _: str) -> str:
@@ -78,9 +79,14 @@ class Chat:
         return hits_text(self._last.hits, self._paint, explain=True)
 
 
-def chat_in(qa: QA) -> None:
-    """Chat on standard input and output; line by line where input is no terminal."""
-    chat = Chat(qa, sys.stdout)
+def chat_in(qa: QA, ask: Callable[[str], Answer]) -> None:
+    """Chat on standard input and output; line by line where input is no terminal.
+
+    Args:
+        qa: The index.
+        ask: Answers a question over it.
+    """
+    chat = Chat(qa, ask, sys.stdout)
     if reconfigure := getattr(sys.stdin, "reconfigure", None):
         reconfigure(errors="replace")
     interactive = sys.stdin.isatty() and sys.stdout.isatty()

@@ -24,6 +24,7 @@ class Report:
         source: The questions.
         form: "squad", "beir" or "lines".
         model: Folder of the model.
+        notice: What a person should know of how it was answered; "" if nothing.
         documents: In the corpus.
         passages: In the corpus.
         questions: That were asked.
@@ -48,6 +49,7 @@ class Report:
     source: str
     form: str
     model: str
+    notice: str
     documents: int
     passages: int
     questions: int
@@ -78,6 +80,7 @@ class Report:
         lines = [
             f"{self.source}({_FORM[self.form]}):{self.questions} 问{skipped}",
             f"{self.documents} 篇、{self.passages} 段;模型 {self.model}",
+            *([f"注意:{self.notice}"] if self.notice else []),
             "",
             *_aligned([row for row in self._rows() if row[2]]),
         ]

@@ -1,4 +1,4 @@
-"""The nouns: what flows from files to an answer, as frozen dataclasses and two Protocols."""
+"""The nouns: what flows from files to an answer, as frozen dataclasses and Protocols."""
 
 from __future__ import annotations
 
@@ -134,8 +134,10 @@ class Answer:
     Attributes:
         question: As asked.
         understood: The question that was searched for.
-        text: The short answer; "" if abstained. It stands in ``evidence``.
-        evidence: The sentence, or two, that the answer stands on; the nearest if abstained.
+        text: The short answer; "" if abstained. Where several things are asked for, its parts
+            in the order of the text, with ； between them.
+        spans: Characters of ``evidence`` that ``text`` is made of, one range a part.
+        evidence: The sentences that the answer stands on; the nearest if abstained.
         confidence: Probability in [0, 1] that the evidence answers the question.
         abstained: True where nothing in the corpus answers.
         citations: Where ``evidence`` stands.
@@ -145,6 +147,7 @@ class Answer:
     question: str
     understood: str
     text: str
+    spans: tuple[Span, ...]
     evidence: str
     confidence: float
     abstained: bool
@@ -174,4 +177,12 @@ class Embedder(Protocol):
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Embed passages."""
+        ...
+
+
+class Reader(Protocol):
+    """Finds the answer in what was retrieved."""
+
+    def read(self, question: str, hits: Sequence[Hit], min_confidence: float | None) -> Answer:
+        """The best answer in ``hits``; abstains below ``min_confidence``, None for its own."""
         ...

@@ -15,6 +15,7 @@ from qa.index.build import Built, Source, build, up_to_date
 from qa.index.encoder import Encoder
 from qa.index.prepare import prepare
 from qa.index.store import FileRecord, IndexFolder, Manifest
+from qa.reader.prepare import prepare as prepare_reader
 from qa.text import visible
 from qa.types import Progress
 
@@ -56,14 +57,16 @@ def update(
         roots = [*kept, *(root for root in given if root not in kept)]
         prepared = _prepared(folder, model, before, tell)
         encoder = Encoder.open(prepared)
+        notice = _prepare_reader(folder, tell)
         files = [file for file in find(roots) if not _is_inside(file, folder)]
         records = [_record(file) for file in _counted(files, "核对文件", tell)]
         same = up_to_date(folder, roots, records, encoder.key)
         if same and all(_problem(record) == record.problem for record in same.problems):
-            return same
+            return replace(same, notice=notice)
         sources = _sources(_counted(list(zip(files, records, strict=True)), "读取文章", tell))
         name = model or (before.model_name if before else "")
-        return build(folder, roots, sources, encoder, (_absolute(name), prepared.name), tell)
+        named = _absolute(name), prepared.name
+        return replace(build(folder, roots, sources, encoder, named, tell), notice=notice)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -102,6 +105,15 @@ def _prepared(
             return prepare(before.model_name or None, folder.models, progress)
         return in_use
     return prepare(model, folder.models, progress)
+
+
+def _prepare_reader(folder: IndexFolder, progress: Progress) -> str:
+    """Prepare the reader model; why it cannot be, "" if it can: there are answers without it."""
+    try:
+        prepare_reader(folder.models, progress)
+    except (ModelError, OSError) as error:
+        return f"阅读模型没有准备好,将用最接近的句子作答:{error}"
+    return ""
 
 
 def _absolute(model: str) -> str:

@@ -1,170 +1,186 @@
-"""Hits in, an answer out: the sentence that answers best, and the shortest answer within it.
+"""Hits in, an answer out: the reader model reads the best passages, and its spans are the answer.
 
-A sentence is judged by how much of the question it covers, alone and with the lines that a
-reader has in mind (the sentence before, headings, title), by whether it holds the kind of thing
-asked for, and by its passage's score. Nothing is generated: every answer stands in the text.
+A passage's score and what the model makes of it are joined into one sum, so that it is read no
+further than any passage could still win. Nothing is generated: every answer stands in the text.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from qa.index.catalog import Catalog
 from qa.index.sparse import Sparse
 from qa.index.tokens import content_bigrams
-from qa.reader.citations import cite
-from qa.reader.kinds import Asked, Kind, asked, candidates, choose
+from qa.reader.answers import abstained, answered, is_furniture
+from qa.reader.kinds import asks_several, clauses, parts
+from qa.reader.model import ReaderModel, Reading
+from qa.reader.widen import whole_list, widened
 from qa.text import coverage, fold, sentences
-from qa.types import Answer, Hit, Span
+from qa.types import Answer, Hit, Passage, Span
 
-# Weights of a sentence's features, fitted by tests/bench/calibrate.py on CMRC 2018 train and
-# DRCD dev as a softmax over the sentences of five passages.
-_COVERED = 4.42
-_COVERED_IN_CONTEXT = 3.99
-_PASSAGE = 0.32
-_OF_KIND = 1.22
+# How much the logarithms of two probabilities count beside a passage's score: that it answers, and
+# that the answer begins and ends where it does. Fitted by tests/bench/calibrate.py.
+_JOIN = {"answers": 1.28, "span": 1.10}
 
-# Logistic regression, by the same script: does the chosen sentence hold the answer? Cosines are
-# on another scale with every model: the first holds for the default model, the second for all.
-_CONFIDENCE = {"covered": 2.27, "in_context": 3.44, "of_kind": 0.13, "cosine": 34.7, "": -33.98}
-_CONFIDENCE_WITHOUT_COSINE = {"covered": 1.92, "in_context": 5.47, "of_kind": 0.18, "": -4.02}
-ABSTAIN_BELOW = 0.2
-"""Confidence under which nothing is answered. On the sets it was fitted on, 4 and 7 % of the
-questions that have an answer are refused there, and 90 and 87 % of those that have none."""
-_YEAR = re.compile(r"(?:19|20)\d\d(?=年)")
-_FURNITURE = re.compile(r"[(【]?(?:上接|下转).*|.{0,5}")
-"""Jump lines and scraps, which answer nothing."""
-_LONGEST_STRETCH = 60
-"""Characters between the parts of an answer to a question of two parts, at most."""
+# Logistic regression, by the same script: does the evidence hold the answer?
+_CONFIDENCE = {
+    "relevant": 0.083,
+    "answers": 0.124,
+    "span": 0.176,
+    "none": -0.147,
+    "covered": 1.913,
+    "sentence": 1.576,
+    "numbers": 2.165,
+    "": -3.776,
+}
+ABSTAIN_BELOW = 0.12
+"""Confidence under which nothing is answered, unless told otherwise: on the held-out sets about 5 %
+of the questions that have an answer are refused there."""
+
+MOST_READ = 20
+"""Passages that are read for one question, at most."""
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A sentence that may answer, with its features."""
+class _Read:
+    """A hit with what the model makes of it; ``hit.score`` is the sum of both."""
 
     hit: Hit
-    span: Span
-    covered: float
-    in_context: float
-    of_kind: float
-    score: float
+    reading: Reading
 
 
 class ExtractiveReader:
     """Finds the answer in the passages, without a language model."""
 
-    def __init__(self, sparse: Sparse, catalog: Catalog, *, default_model: bool) -> None:
+    def __init__(self, model: ReaderModel, sparse: Sparse, catalog: Catalog) -> None:
+        self._model = model
         self._sparse = sparse
         self._catalog = catalog
-        self._confidence = _CONFIDENCE if default_model else _CONFIDENCE_WITHOUT_COSINE
 
-    def read(self, question: str, hits: Sequence[Hit]) -> Answer:
+    def read(self, question: str, hits: Sequence[Hit], min_confidence: float | None) -> Answer:
         """The best answer in ``hits``; abstains where none is likely to be one.
 
         Args:
             question: As asked, in either script.
             hits: Passages, best first.
+            min_confidence: Below it nothing is answered; ABSTAIN_BELOW if None.
         """
-        folded = fold(question)
-        things = asked(folded)
-        weights = self._sparse.idf("bigrams", content_bigrams(folded))
-        best = max(_candidates(hits, weights, things), key=lambda c: c.score, default=None)
-        if best is None:
-            return Answer(question, question, "", "", 0.0, True, (), tuple(hits))
-        ranges = _with_neighbour(best, things)
-        document = self._catalog.document(best.hit.passage.document_id)
-        text = best.hit.passage.text
-        evidence = "".join(text[start:end] for start, end in ranges)
-        contradicted = _contradicts(evidence, best.hit, folded, things)
-        confidence = 0.0 if contradicted else self._sure(best)
-        abstained = confidence < ABSTAIN_BELOW
-        return Answer(
-            question=question,
-            understood=question,
-            text="" if abstained else _short(evidence, folded, things),
-            evidence=evidence,
-            confidence=confidence,
-            abstained=abstained,
-            citations=tuple(cite(document, best.hit, ranges)),
-            hits=tuple(hits),
+        read = self._read_while_open(question, hits)
+        if not read:
+            return abstained(question, hits)
+        best = read[0]
+        passage = best.hit.passage
+        text = fold(passage.text)
+        widen = whole_list if asks_several(fold(question)) else widened
+        scored = {hit.passage.id: hit for hit in (*hits, *(one.hit for one in read))}
+        del scored[passage.id]
+        others = sorted(scored.values(), key=lambda hit: -hit.score)
+        ranked = [replace(hit, rank=rank) for rank, hit in enumerate((best.hit, *others), 1)]
+        return answered(
+            self._catalog.document(passage.document_id),
+            question,
+            ranked,
+            [widen(text, span) for span in self._spans(question, best)],
+            self._confidence(question, best),
+            ABSTAIN_BELOW if min_confidence is None else min_confidence,
         )
 
-    def _sure(self, best: _Candidate) -> float:
-        """Probability that the sentence holds the answer."""
-        features = {
-            "covered": best.covered,
-            "in_context": best.in_context,
-            "of_kind": best.of_kind,
-            "cosine": best.hit.raw["dense"],
-            "": 1.0,
-        }
-        logit = sum(weight * features[name] for name, weight in self._confidence.items())
+    def _read_while_open(self, question: str, hits: Sequence[Hit]) -> list[_Read]:
+        """Read hits, best first, until no other can win; by the sum of scores, highest first."""
+        count = parts(fold(question))
+        read: list[_Read] = []
+        for hit in hits[:MOST_READ]:
+            # What reading adds is at most 0.
+            if read and max(one.hit.score for one in read) >= hit.score:
+                break
+            reading = self._model.read(question, hit.passage, count, barred(hit.passage))
+            if reading.found:
+                shares = {**hit.shares, "reader": _share(reading)}
+                raw = {**hit.raw, "reader": 1 / (1 + math.exp(-reading.answers))}
+                score = hit.score + shares["reader"]
+                read.append(_Read(replace(hit, score=score, shares=shares, raw=raw), reading))
+        return sorted(read, key=lambda one: -one.hit.score)
+
+    def _spans(self, question: str, best: _Read) -> list[Span]:
+        """The answers in the best passage; where clauses ask one each, the passage is read anew.
+
+        The model gives one answer to a question of two parts where it is surer of one of them.
+        """
+        spans = [one.span for one in best.reading.found]
+        asking = clauses(fold(question))
+        if len(spans) >= len(asking):
+            return spans
+        passage = best.hit.passage
+        for clause in asking:
+            reading = self._model.read(clause, passage, 1, barred(passage))
+            found = reading.found[:1] if reading.answers > 0 else ()
+            spans += [one.span for one in found if not any(_overlap(one.span, s) for s in spans)]
+        return spans
+
+    def _confidence(self, question: str, best: _Read) -> float:
+        """Probability that the evidence answers the question."""
+        features = confidence_features(self._sparse, question, best.hit.passage, best.reading)
+        logit = sum(weight * features[name] for name, weight in _CONFIDENCE.items())
         return 1 / (1 + math.exp(-logit))
 
 
-def _candidates(
-    hits: Sequence[Hit], weights: Mapping[str, float], things: Sequence[Asked]
-) -> Iterator[_Candidate]:
-    for hit in hits:
-        passage = hit.passage
-        above = {passage.article.title, *passage.headings}
-        context = fold("\n".join(above))
-        folded = fold(passage.text)
-        before = ""
-        for start, end in sentences(passage.text):
-            sentence = folded[start:end]
-            if passage.text[start:end] in above or _FURNITURE.fullmatch(sentence):
-                continue
-            covered = coverage(weights, sentence)
-            in_context = coverage(weights, f"{context}\n{before}\n{sentence}")
-            of_kind = _of_kind(things, sentence)
-            score = (
-                _COVERED * covered
-                + _COVERED_IN_CONTEXT * in_context
-                + _PASSAGE * (hit.score - hits[0].score)
-                + _OF_KIND * of_kind
-            )
-            yield _Candidate(hit, (start, end), covered, in_context, of_kind, score)
-            before = sentence
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
-def _contradicts(evidence: str, hit: Hit, question: str, things: Sequence[Asked]) -> bool:
-    """True where the evidence cannot answer: no number where one is asked for, another year."""
-    folded = fold(evidence)
-    for one in things:
-        if one.kind in (Kind.NUMBER, Kind.DATE) and not candidates(one, folded):
-            return True
-    asked_years = set(_YEAR.findall(question))
-    read = f"{hit.passage.article.title}\n{hit.passage.text}"
-    years = set(_YEAR.findall(fold(read)))
-    return bool(asked_years and years) and not asked_years & years
+def _share(reading: Reading) -> float:
+    features = join_features(reading)
+    return sum(weight * features[name] for name, weight in _JOIN.items())
 
 
-def _of_kind(things: Sequence[Asked], sentence: str) -> float:
-    """How well the least answered of the things asked for is answered; 1 where none is known."""
-    fits = (max((fit for _, fit in candidates(one, sentence)), default=0.0) for one in things)
-    return min(fits, default=1.0)
+def join_features(reading: Reading) -> Mapping[str, float]:
+    """Logarithms of probabilities, at most 0, by the names of their weights."""
+    return {
+        "answers": _log_sigmoid(reading.answers),
+        "span": reading.span,
+    }
 
 
-def _with_neighbour(best: _Candidate, things: Sequence[Asked]) -> list[Span]:
-    """The sentence; with the next where a question of two parts needs it for one of them."""
-    text = best.hit.passage.text
-    spans = sentences(text)
-    number = spans.index(best.span)
-    if len(things) < 2 or best.of_kind >= 1 or number + 1 == len(spans):
-        return [best.span]
-    following = spans[number + 1]
-    both = fold(text[best.span[0] : following[1]])
-    return [best.span, following] if _of_kind(things, both) >= 1 else [best.span]
+def _log_sigmoid(logit: float) -> float:
+    return -math.log1p(math.exp(-logit)) if logit > -30 else logit
 
 
-def _short(evidence: str, question: str, things: Sequence[Asked]) -> str:
-    """The shortest stretch of the evidence that gives all that is asked for, else all of it."""
-    spans = choose(things, question, fold(evidence))
-    if not spans or len(spans) < len(things):
-        return evidence
-    start, end = min(a for a, _ in spans), max(b for _, b in spans)
-    return evidence[start:end] if len(spans) == 1 or end - start <= _LONGEST_STRETCH else evidence
+def confidence_features(
+    sparse: Sparse, question: str, passage: Passage, reading: Reading
+) -> Mapping[str, float]:
+    """What the confidence is made of, by the names of its weights.
+
+    Beside the model's own: how much of the question stands in the passage, and in the sentence
+    of the answer, both with what stands above; and whether all its numbers do.
+    """
+    asked, text = fold(question), fold(passage.text)
+    weights = sparse.idf("bigrams", content_bigrams(asked))
+    above = fold("\n".join((passage.article.title, *passage.headings)))
+    start, end = reading.found[0].span
+    sentence = "".join(text[a:b] for a, b in sentences(text) if a < end and start < b)
+    numbers = set(_NUMBER.findall(asked))
+    return {
+        "relevant": reading.relevant,
+        "answers": reading.answers,
+        "span": reading.span,
+        "none": reading.none,
+        "covered": coverage(weights, f"{above}\n{text}"),
+        "sentence": coverage(weights, f"{above}\n{sentence}"),
+        "numbers": float(numbers <= set(_NUMBER.findall(f"{above}\n{text}"))),
+        "": 1.0,
+    }
+
+
+def barred(passage: Passage) -> list[Span]:
+    """Stretches of a passage that are no evidence: its title and headings, jump lines, scraps."""
+    above = {passage.article.title, *passage.headings}
+    text = passage.text
+    return [
+        (start, end)
+        for start, end in sentences(text)
+        if text[start:end] in above or is_furniture(text[start:end])
+    ]

@@ -38,12 +38,13 @@ class Asked:
     span: Span
 
 
-_UNITS = (
+UNITS = (
     "平方公里|平方米|立方米|万平方米|公里|千米|厘米|毫米|米|公顷|亩|吨|公斤|千克|克|斤|美元|元|块钱|人次|家次|批次|"
-    "车次|个百分点|个月|个|件|起|户|家|人|名|位|次|处|条|座|栋|幢|套|台|辆|部|把|根|份|篇|场|项|组|所|间|棵|株|"
+    "车次|日元|日圆|欧元|英镑|港元|个百分点|个月|个|件|起|户|家|人|名|位|次|处|条|座|栋|幢|套|台|辆|部|把|根|份|篇|场|项|组|所|间|棵|株|"
     "只|头|单|天|年|月|日|小时|分钟|秒|岁|级|层|期|届|类|种|块|片|段|支|本|首|集|张|枚|艘|架|颗|对|双|封|笔|票|"
     "门|道|字|页|倍|成|度|村|镇|省|市|县|国|代|人民币|亿|万"
 )
+"""Alternatives of a regular expression: what numbers count, longer ones before their parts."""
 _CALENDAR = ("年", "月", "日")
 _PERCENT = "%"
 _NOUNS = (
@@ -68,7 +69,7 @@ _MEASURES = {
 _FIGURE = r"(?:\d[\d,.]*\d|\d|[一二两三四五六七八九十百千零〇]+)"
 _NUMBER = re.compile(
     rf"百分之[\d.一二两三四五六七八九十百零点]+"
-    rf"|{_FIGURE}(?:(?P<percent>[%％‰])|[万亿千百]*(?:多|余|几)?(?:万|亿)?(?P<unit>{_UNITS})?)"
+    rf"|{_FIGURE}(?:(?P<percent>[%％‰])|[万亿千百]*(?:多|余|几)?(?:万|亿)?(?P<unit>{UNITS})?)"
 )
 _DATE = re.compile(
     r"(?:(?:19|20)\d\d年|[一二两零〇\d]{4}年|今年|去年|前年|本月|上月)?(?:\d{1,2}|十?[一二三四五六七八九十])月(?:底|初|中旬|上旬|下旬|(?:\d{1,2}|[一二三四五六七八九十]{1,3})[日号])?"
@@ -110,9 +111,46 @@ _ASKING = (
     ),
     (
         Kind.NUMBER,
-        rf"(?:多少|几)(?:[万亿])?(?P<unit>{_UNITS})?|多(?P<measure>[长高宽远重大久])(?!程度)|百分之几|占比|比例",
+        rf"(?:多少|几)(?:[万亿])?(?P<unit>{UNITS})?|多(?P<measure>[长高宽远重大久])(?!程度)|百分之几|占比|比例",
     ),
 )
+
+
+_ASKS = re.compile(
+    r"多少|(?<![近这前后数十好])几(?!乎)|谁|什么|哪|(?<!任)何(?=时|处|人|地|种)|怎么|怎样|如何|为何|为啥|是否"
+    r"|(?<![很许更最众诸太增])多(?=[长高宽远重久]|大(?!多))"
+)
+_SEVERAL = re.compile(
+    r"哪[些几两三四五六七八九十]|哪[一二三四五六七八九十\d]+[个项种类点条家]|分别"
+)
+_CLAUSE = re.compile(r"[^,;、?]+")
+_LISTED = 4
+"""Parts of an answer to a question that asks for several things at once, at most."""
+
+
+def parts(question: str) -> int:
+    """How many separate answers a folded question may have.
+
+    >>> [parts(q) for q in ("检查了多少家,出动多少人次?", "几乎没人去的是哪个村?", "有哪些单位?")]
+    [2, 1, 4]
+    """
+    asks = len(_ASKS.findall(question))
+    return max(1, asks, _LISTED if asks_several(question) else 1)
+
+
+def asks_several(question: str) -> bool:
+    """True for a folded question that asks for a list: 哪些, 哪四化, 分别."""
+    return _SEVERAL.search(question) is not None
+
+
+def clauses(question: str) -> list[str]:
+    """The clauses of a folded question that ask, where several do.
+
+    >>> clauses("2024年巫溪检查了多少家,出动多少人次?")
+    ['2024年巫溪检查了多少家', '出动多少人次']
+    """
+    found = [clause for clause in _CLAUSE.findall(question) if _ASKS.search(clause)]
+    return found if len(found) > 1 else []
 
 
 def asked(question: str) -> list[Asked]:
