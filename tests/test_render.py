@@ -51,6 +51,7 @@ def answer(**changes):
         "question": "多少件?",
         "understood": "多少件?",
         "text": "129件",
+        "spans": ((6, 10),),
         "evidence": EVIDENCE,
         "confidence": 0.77,
         "abstained": False,

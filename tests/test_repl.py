@@ -22,7 +22,7 @@ def qa(prepared, tmp_path_factory):
 
 @pytest.fixture
 def say(qa):
-    chat = Chat(qa, io.StringIO())
+    chat = Chat(qa, lambda line: qa.ask(line), io.StringIO())
 
     def reply(line):
         start = chat._out.tell()
@@ -71,5 +71,5 @@ def test_an_interrupted_answer_leaves_the_chat_running(qa, say, monkeypatch):
 
 def test_lines_from_a_pipe_are_answered_until_quit(qa, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"\n{QUESTION}\n/quit\n{QUESTION}\n"))
-    chat_in(qa)
+    chat_in(qa, qa.ask)
     assert capsys.readouterr().out.count("129件\n") == 1

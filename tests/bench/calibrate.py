@@ -1,94 +1,102 @@
-"""Fits the reader's weights and its confidence, and prints what qa/reader/extractive.py holds.
+"""Fits what joins the reader to the retriever, and the confidence; prints what goes into the code.
 
-    python -m tests.bench.calibrate DATA [--limit N]
+    python -m tests.bench.calibrate DATA [--limit N] [--work FOLDER]
 
-Fitted on CMRC 2018 train and DRCD dev (contexts in both scripts), shown on newsmrc. The weights
-are those of a softmax over the sentences of five passages; the confidence is a logistic
-regression of "the chosen sentence holds the answer", on each question twice: as it is, and with
-its own document taken out of what was found, so that nothing answers it.
+Fitted on what the reader was not trained on: held-out contexts of DRCD dev, and held-out articles
+of the news set with the questions written over them. The join is the weights of a softmax over
+five passages; the confidence is a logistic regression of "the evidence holds the answer", on each
+question twice: as it is, and with its own document taken out of what was found.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
 
-from qa import QA
-from qa.index.tokens import content_bigrams
+from qa import QA, metrics
 from qa.reader import extractive
-from qa.reader.kinds import asked
-from qa.text import fold
+from qa.reader.extractive import barred, confidence_features, join_features
+from qa.reader.kinds import parts
+from qa.text import fold, sentences
 from qa.types import Hit
-from tests.bench.datasets import Item, squad
-from tests.bench.quality import same
+from tests.bench.datasets import Item, squad, written
+from tests.bench.quality import indexed, kept
 
-FITTED = ("cmrc2018_train.json.gz", "drcd_dev.json.gz")
-SHOWN = "newsmrc_train.json.gz"
+DEPTH = 5
 
 
-def sentences(qa: QA, item: Item, hits: list[Hit]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features of each sentence for the ranking, those for the confidence, and which answer."""
-    question = fold(item.question)
-    weights = qa.reader._sparse.idf("bigrams", content_bigrams(question))
-    ranking, confidence, right = [], [], []
-    for c in extractive._candidates(hits, weights, asked(question)):
-        ranking.append([c.covered, c.in_context, c.hit.score - hits[0].score, c.of_kind])
-        confidence.append([c.covered, c.in_context, c.of_kind, c.hit.raw["dense"]])
-        text = c.hit.passage.text[slice(*c.span)]
-        here = Path(c.hit.path).name == item.document
+@dataclass
+class Found:
+    """What was found for a question: a row for each passage."""
+
+    join: np.ndarray
+    features: list[dict[str, float]]
+    right: np.ndarray
+    answerable: bool
+
+
+def same(needle: str, text: str) -> bool:
+    return metrics.holds(text, needle)
+
+
+def look(qa: QA, item: Item, hits: Sequence[Hit]) -> Found:
+    join, features, right = [], [], []
+    for hit in hits[:DEPTH]:
+        passage = hit.passage
+        count = parts(fold(item.question))
+        reading = qa.reader._model.read(item.question, passage, count, barred(passage))
+        if not reading.found:
+            continue
+        join.append([hit.score - hits[0].score, *join_features(reading).values()])
+        spans = [one.span for one in reading.found]
+        features.append(
+            dict(confidence_features(qa.reader._sparse, item.question, passage, reading))
+        )
+        text = "".join(
+            passage.text[a:b]
+            for a, b in sentences(passage.text)
+            if any(a < end and start < b for start, end in spans)
+        )
+        here = Path(hit.path).name == item.document
         right.append(here and any(same(answer, text) for answer in item.answers))
-    return np.array(ranking), np.array(confidence), np.array(right)
+    return Found(np.array(join), features, np.array(right), bool(item.answers))
 
 
-def gather(path: Path, limit: int, work: Path) -> list[list[tuple[np.ndarray, ...]]]:
-    """For each question its sentences as found, and without its document."""
-    items = squad(path, work / "corpus")
-    items = random.Random(11).sample(items, min(limit, len(items)))  # noqa: S311
-    kept = {item.document for item in items}
-    for file in (work / "corpus").iterdir():
-        if file.name not in kept:
-            file.unlink()
-    qa = QA.build([work / "corpus"], index=work / "index")
+def gather(qa: QA, items: list[Item], limit: int) -> list[Found]:
+    """Each question as it is, and each that has an answer without its document."""
     found = []
-    for item in items:
+    for item in random.Random(11).sample(items, min(limit, len(items))):  # noqa: S311
         hits = qa.search(item.question, 40)
-        others = [hit for hit in hits if Path(hit.path).name != item.document]
-        found.append([sentences(qa, item, hits[:5]), sentences(qa, item, others[:5])])
-    return found
+        found.append(look(qa, item, hits))
+        if item.answers:
+            others = [hit for hit in hits if Path(hit.path).name != item.document]
+            found.append(look(qa, Item(item.question, "", ()), others))
+    return [one for one in found if len(one.join)]
 
 
-def fit_ranking(questions: list[list[tuple[np.ndarray, ...]]]) -> np.ndarray:
-    data = [(x, right) for (x, _, right), _ in questions if right.any()]
+def fit_join(found: list[Found]) -> np.ndarray:
+    """Weights beside a passage's score, each at least 0."""
+    chosen = [(one.join, one.right) for one in found if one.right.any()]
 
-    def loss(w: np.ndarray) -> float:
+    def loss(logs: np.ndarray) -> float:
+        w = np.exp(logs)
         total = 0.0
-        for x, right in data:
+        for x, right in chosen:
             scores = x @ w
             total += np.logaddexp.reduce(scores) - np.logaddexp.reduce(scores[right])
-        return total / len(data) + 1e-3 * float(w @ w)
+        return total / len(chosen) + 1e-3 * float(w @ w)
 
-    return minimize(loss, np.ones(4)).x
-
-
-def chosen(questions: list[list[tuple[np.ndarray, ...]]], w: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Features and truth of the sentence that the ranking chooses, with and without an answer."""
-    rows, truth, answerable = [], [], []
-    for question in questions:
-        for number, (x, features, right) in enumerate(question):
-            best = int((x @ w).argmax())
-            rows.append(features[best])
-            truth.append(right[best])
-            answerable.append(number == 0)
-    return np.array(rows), np.array(truth, float), np.array(answerable)
+    return np.exp(minimize(loss, np.zeros(len(found[0].join[0]))).x)
 
 
 def fit_confidence(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    mean, spread = x.mean(0), x.std(0)
+    mean, spread = x.mean(0), x.std(0) + 1e-9
     z = np.c_[(x - mean) / spread, np.ones(len(x))]
 
     def loss(w: np.ndarray) -> float:
@@ -98,47 +106,59 @@ def fit_confidence(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.r_[w[:-1] / spread, w[-1] - (w[:-1] / spread * mean).sum()]
 
 
-def report(name: str, questions: list[list[tuple[np.ndarray, ...]]], w: np.ndarray, c: np.ndarray):
-    x, truth, answerable = chosen(questions, w)
+def chosen(found: list[Found], w: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, ...]:
+    """Features and truth of the passage that the join chooses."""
+    best = [int((one.join @ w).argmax()) for one in found]
+    x = np.array([[one.features[b][n] for n in names] for one, b in zip(found, best, strict=True)])
+    y = np.array([float(one.right[b]) for one, b in zip(found, best, strict=True)])
+    return x, y, np.array([one.answerable for one in found])
+
+
+def report(name: str, found: list[Found], w: np.ndarray, names: Sequence[str], c: np.ndarray):
+    x, y, answerable = chosen(found, w, names)
     p = 1 / (1 + np.exp(-(x @ c[:-1] + c[-1])))
-    bins = (p * 10).astype(int).clip(0, 9)
-    error = sum(
-        abs(p[bins == b].mean() - truth[bins == b].mean()) * (bins == b).mean()
-        for b in range(10)
-        if (bins == b).any()
+    plain = sum(one.right[one.join[:, 0].argmax()] for one in found if one.answerable)
+    print(
+        f"{name}: {answerable.sum()} answerable, {(~answerable).sum()} not; evidence right "
+        f"{y[answerable].mean():.3f} (first passage {plain / answerable.sum():.3f}), AUC "
+        f"{metrics.auc(p[answerable], p[~answerable]):.3f}, calibration error "
+        f"{metrics.calibration_error(p, y > 0):.3f}"
     )
-    yes, no = p[answerable], p[~answerable]
-    auc = (yes[:, None] > no).mean() + 0.5 * (yes[:, None] == no).mean()
-    print(f"{name}: sentence right {truth[answerable].mean():.3f}, answerable or not AUC {auc:.3f}")
-    print(f"    calibration error {error:.3f}")
-    for bar in (0.1, 0.15, 0.2, 0.25, 0.3, 0.4):
+    for bar in (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5):
+        yes = p[answerable] < bar
         print(
-            f"    below {bar}: answerable refused {(yes < bar).mean():.3f} "
-            f"(with the right sentence {(yes < bar)[truth[answerable] > 0].mean():.3f}), "
-            f"unanswerable refused {(no < bar).mean():.3f}"
+            f"    below {bar}: answerable refused {yes.mean():.3f} (with the right sentence "
+            f"{yes[y[answerable] > 0].mean():.3f}), others {(p[~answerable] < bar).mean():.3f}"
         )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--limit", type=int, default=800)
+    parser.add_argument("--limit", type=int, default=700)
+    parser.add_argument("--work", type=Path)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    sets = arguments.data / "data"
+    with kept(arguments.work) as work:
         gathered = {}
-        for name in (*FITTED, SHOWN):
-            work = Path(folder) / name
-            gathered[name] = gather(arguments.data / "data" / name, arguments.limit, work)
-    fitted = [question for name in FITTED for question in gathered[name]]
-    ranking = fit_ranking(fitted)
-    x, truth, _ = chosen(fitted, ranking)
-    confidence = fit_confidence(x, truth)
-    print("covered, in context, passage, of kind:", np.round(ranking, 2))
-    print("covered, in context, of kind, cosine, constant:", np.round(confidence, 2))
-    without = fit_confidence(x[:, :3], truth)
-    print("without cosine:", np.round(without, 2))
-    for name, questions in gathered.items():
-        report(name, questions, ranking, confidence)
+        for name, make in (
+            ("DRCD dev, held out", lambda to: squad(sets / "drcd_dev.json.gz", to, held_out=5)),
+            ("news, held out", lambda to: written(sets / "news_30k.jsonl.gz", to)),
+        ):
+            items = make(work / name)
+            gathered[name] = gather(indexed(work, name, work / name), items, arguments.limit)
+    fitted = [one for found in gathered.values() for one in found]
+    join = fit_join(fitted)
+    print(
+        "join:", dict(zip(extractive._JOIN, np.round(join[1:] / join[0], 3).tolist(), strict=True))
+    )
+    names = list(fitted[0].features[0])[:-1]
+    x, y, _ = chosen(fitted, join, names)
+    confidence = fit_confidence(x, y)
+    shown = dict(zip([*names, ""], np.round(confidence, 3).tolist(), strict=True))
+    print("confidence:", shown)
+    for name, found in gathered.items():
+        report(name, found, join, names, confidence)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,29 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from qa.reader.training.sets import WRITTEN
+from qa.reader.training.settings import Settings
+
 
 @dataclass(frozen=True)
 class Item:
-    """A question; with its document's name, strings of which the answer holds one, and evidence."""
+    """A question; with its document's name, strings that answer it, and evidence.
+
+    ``every`` is True where the answer has to hold all of ``answers``, not one.
+    """
 
     question: str
     document: str
     answers: tuple[str, ...]
     evidence: str = ""
+    every: bool = False
 
 
-def squad(path: Path, corpus: Path) -> list[Item]:
-    """Write each context of a SQuAD file as a text file into ``corpus``; its questions."""
+def squad(path: Path, corpus: Path, *, held_out: int = 0) -> list[Item]:
+    """Write each context of a SQuAD file as a text file into ``corpus``; its questions.
+
+    With ``held_out``, only those of the contexts that are not trained on.
+    """
     corpus.mkdir(parents=True, exist_ok=True)
     with gzip.open(path, "rt", encoding="utf-8") as stream:
         articles = json.load(stream)["data"]
@@ -28,6 +38,8 @@ def squad(path: Path, corpus: Path) -> list[Item]:
     for number, paragraph in enumerate(paragraphs):
         name = f"{number:05}.txt"
         (corpus / name).write_text(paragraph["context"], "utf-8", newline="")
+        if held_out and number % held_out:
+            continue
         for qa in paragraph["qas"]:
             if not qa["question"].strip():  # CMRC 2018 trial has one.
                 continue
@@ -40,6 +52,34 @@ def seeds(path: Path) -> list[Item]:
     """The questions over the seed articles; unanswerable ones have no document."""
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     return [
-        Item(line["question"], line["source"], tuple(line["answers"]), line["evidence"])
+        Item(
+            line["question"],
+            line["source"],
+            tuple(line["answers"]),
+            line["evidence"],
+            line.get("all", False),
+        )
         for line in lines
+    ]
+
+
+def written(news: Path, corpus: Path) -> list[Item]:
+    """Articles of the news set as text files; the questions written over those held out."""
+    corpus.mkdir(parents=True, exist_ok=True)
+    with gzip.open(news, "rt", encoding="utf-8") as stream:
+        texts = {line["id"]: line["text"].strip() for line in map(json.loads, stream)}
+    lines = [json.loads(line) for line in WRITTEN.read_text("utf-8").splitlines()]
+    asked_about = [line["article"] for line in lines if "title" in line]
+    for name in {*asked_about, *list(texts)[::15]}:
+        (corpus / f"{name}.txt").write_text(texts[name], "utf-8", newline="")
+    held_out = set(asked_about[:: Settings().held_out_news])
+    return [
+        Item(
+            line["question"],
+            f"{line['article']}.txt" if line["answers"] else "",
+            tuple(texts[line["article"]][start:end] for start, end in line["answers"]),
+            every=True,
+        )
+        for line in lines
+        if "question" in line and line["article"] in held_out
     ]

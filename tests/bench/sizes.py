@@ -1,4 +1,4 @@
-"""Measures what the length of passages does to retrieval.
+"""Measures what the length of passages does to retrieval, without the reader model.
 
     python -m tests.bench.sizes DATA
 
@@ -15,28 +15,25 @@ from pathlib import Path
 
 from qa import update
 from qa.corpus.chunk import passages
-from qa.index.prepare import prepare
-from tests.bench.quality import SETS, measure_seeds, measure_set
+from tests.bench.datasets import squad
+from tests.bench.quality import ROOT, SETS, Bench, indexed, measure_seeds, measure_set
 
 SIZES = (150, 200, 250, 300, 400, 600)
 
 
 def main() -> None:
     data = Path(sys.argv[1])
+    name = "CMRC 2018 trial"
     with tempfile.TemporaryDirectory() as folder:
-        models = Path(folder) / "models"
-        prepare(None, models)
+        work = Path(folder)
+        items = squad(data / "data" / SETS[name][0], work / "contexts")
         for size in SIZES:
             print(f"== {size} characters")
             update.passages = partial(passages, size=size)
-            for name in ("seeds", "CMRC 2018 trial"):
-                work = Path(folder) / f"{name} {size}"
-                (work / "index").mkdir(parents=True)
-                (work / "index" / "models").symlink_to(models)
-                if name == "seeds":
-                    measure_seeds(data, work)
-                else:
-                    measure_set(name, data / "data" / SETS[name], work, 0)
+            seeds = Bench(indexed(work, f"seeds {size}", ROOT / "seeds"), fast=True)
+            measure_seeds(data / "questions" / "seeds_dev.jsonl", seeds, fast=True)
+            contexts = Bench(indexed(work, f"{name} {size}", work / "contexts"), fast=True)
+            measure_set(name, items, contexts, fast=True)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ class TestFollowing:
         assert built.embedded == seeds.embedded() == len(set(texts) - before) == 1
         assert built.kept == len(texts) - 1
         assert built.manifest.changes == {"added": 0, "changed": 1, "removed": 0, "same": 4}
-        assert seeds.qa().ask("2024年受理了多少件环境投诉?").text == "731件"
+        assert seeds.qa().ask("2024年巫溪支队受理了多少件环境投诉?").text == "731件"
 
     def test_kept_vectors_are_those_of_before(self, seeds):
         texts, vectors = seeds.searched(), seeds.vectors()
