@@ -12,7 +12,7 @@ import numpy as np
 
 from qa.index.encoder import open_session, open_tokenizer
 from qa.index.prepared import INPUTS, MODEL_FILE, TOKENIZER_FILE
-from qa.reader.pairs import Pair, pair
+from qa.reader.pairs import Pair, head, pair
 from qa.reader.prepared import OUTPUTS, Manifest
 from qa.reader.spans import Found, answers, boundaries
 from qa.text import fold, sentences
@@ -77,16 +77,14 @@ class ReaderModel:
 
         Args:
             question: As asked.
-            passage: What is read.
+            passage: What is read, with its title.
             count: How many answers there may be.
             barred: Characters of the passage that no answer may touch.
         """
+        above = head(fold(passage.article.title))
         folded = fold(passage.text)
         readings = []
-        # Without what stands above the passage, though half of the training pairs had a title:
-        # shown it, the model refuses more of what the seeds do answer (README: what each part
-        # brings). The confidence sees it.
-        for offset, read in self._pieces(fold(question), folded):
+        for offset, read in self._pieces(fold(question), above, folded):
             span, verdict = self.logits(read)
             beginnings, ends, none = boundaries(read, span)
             blank = [i for i in range(len(beginnings)) if folded[offset + i].isspace()]
@@ -99,12 +97,12 @@ class ReaderModel:
             readings.append(Reading(float(verdict[0]), float(verdict[1]), float(none[0]), found))
         return max(readings, key=lambda reading: (bool(reading.found), reading.answers))
 
-    def _pieces(self, question: str, text: str) -> Iterator[tuple[int, Pair]]:
+    def _pieces(self, question: str, above: str, text: str) -> Iterator[tuple[int, Pair]]:
         """A passage as far as it can be read at once, and of a long one the rest, overlapping."""
         starts = [start for start, _ in sentences(text)]
         start = 0
         while True:
-            read = pair(self._tokenizer, question, "", text[start : start + _WINDOW])
+            read = pair(self._tokenizer, question, above, text[start : start + _WINDOW])
             yield start, read
             reached = start + (read.places[-1][1] if read.places else _WINDOW)
             if not text[reached:].strip():

@@ -1,11 +1,10 @@
 """A question beside a passage → token ids for the reader, and where each token stands.
 
-The form is ``<s> question </s></s> 《title》heading passage </s>``, everything folded.
+The form is ``<s> question </s></s> 《title》 passage </s>``, everything folded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,10 +37,9 @@ class Pair:
     places: list[Span]
 
 
-def head(title: str, headings: Sequence[str]) -> str:
-    """What stands above a passage, as the reader sees it."""
-    above = " ".join(part for part in headings if part != title)
-    return (f"《{title[:_HEAD_CHARACTERS]}》" if title else "") + above[:_HEAD_CHARACTERS]
+def head(title: str) -> str:
+    """What stands above a passage, as the reader sees it: its title, not its headings."""
+    return f"《{title[:_HEAD_CHARACTERS]}》" if title else ""
 
 
 def pair(tokenizer: Tokenizer, question: str, above: str, passage: str) -> Pair:

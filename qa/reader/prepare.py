@@ -113,7 +113,7 @@ def _difference(model: ReaderModel, network: ReaderNetwork, tokenizer: Tokenizer
 
     worst = 0.0
     for question, title, passage in _SAMPLES:
-        read = pair(tokenizer, fold(question), head(fold(title), ()), fold(passage))
+        read = pair(tokenizer, fold(question), head(fold(title)), fold(passage))
         ids = torch.tensor([read.ids])
         with torch.no_grad():
             expected = [one[0].numpy() for one in network(ids, torch.ones_like(ids))]

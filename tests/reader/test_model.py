@@ -66,6 +66,12 @@ class TestReading:
         assert there.relevant > far.relevant
         assert far.answers < 0
 
+    def test_the_title_says_whose_figure_it_is(self, model):
+        text = "全年共受理投诉129件,办结率100%。"
+        own = said(model, "巫溪县受理了多少件投诉?", text, "巫溪县信访工作年报")[1]
+        other = said(model, "巫溪县受理了多少件投诉?", text, "石柱县信访工作年报")[1]
+        assert own.answers > other.answers
+
     def test_both_scripts_read_alike(self, model):
         simplified = said(model, "下庄村的党支部书记是谁?", "下庄村党支部书记毛相林带领村民修路。")
         traditional = said(model, "下莊村的黨支部書記是誰?", "下莊村黨支部書記毛相林帶領村民修路。")

@@ -137,7 +137,7 @@ class Examples:
 
     def _above(self, number: int, chance: random.Random) -> str:
         title = self._texts[number].title
-        return head(title, ()) if chance.random() < self._settings.titled else ""
+        return head(title) if chance.random() < self._settings.titled else ""
 
     def _window(self, asked: Asked, chance: random.Random) -> Span | None:
         """A stretch of whole sentences, of random length, that holds all that answers."""
