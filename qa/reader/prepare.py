@@ -5,6 +5,7 @@ Only this module, and what it calls, imports torch; qa.reader.model runs the res
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,9 +91,7 @@ def _write(source: Path, folder: Path, progress: Progress) -> None:
         export.optimise(work / "quantised.onnx", folder / MODEL_FILE)
     except Exception as error:
         raise ModelError(f"阅读模型不能转换为 ONNX:{sources.reason(error)}", _TELL) from error
-    for file in work.iterdir():
-        file.unlink()
-    work.rmdir()
+    shutil.rmtree(work)
     progress("准备阅读模型", 1, 1)
     progress("核对阅读模型", 0, 1)
     manifest = Manifest(FORMAT, source.stem, origin, 0.0, checksums(folder))

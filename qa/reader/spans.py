@@ -38,11 +38,6 @@ class Found:
     start: float
     end: float
 
-    @property
-    def score(self) -> float:
-        """Logarithm of the probability of both."""
-        return self.start + self.end
-
 
 def boundaries(pair: Pair, logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
     """Log-probabilities that an answer begins and ends at each character, and that none does.
