@@ -8,7 +8,8 @@ QAError            3   the base: catch this for all of them
 ├── IndexDamaged   7   an index that is half-written, damaged or of another version
 ├── IndexBusy      8   an index that another process writes, or that may not be written
 ├── ModelError     9   a model that cannot be found, prepared or run
-└── CitationError  10  a citation that names no place in the corpus
+├── CitationError  10  a citation that names no place in the corpus
+└── EndpointError  11  a language model that cannot be reached, or sends what is no answer
 
 Exit codes 0 and 1 are answers: found and not found. Messages are in Chinese.
 """
@@ -83,3 +84,9 @@ class CitationError(QAError):
     """A citation that names no place in the corpus."""
 
     exit_code = 10
+
+
+class EndpointError(QAError):
+    """A language model that cannot be reached, or sends what is no answer."""
+
+    exit_code = 11

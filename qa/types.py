@@ -76,6 +76,18 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """The article that a conversation is about: one of those in a document."""
+
+    document_id: str
+    title: str
+
+    def holds(self, passage: Passage) -> bool:
+        """Whether a passage is of this article."""
+        return (passage.document_id, passage.article.title) == (self.document_id, self.title)
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found for a question.
 
@@ -128,6 +140,38 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence that a language model wrote.
+
+    Attributes:
+        text: Without its markers.
+        markers: The passages it cites, as ranks of ``Answer.hits``.
+        problems: What the passages do not say, in Chinese; none where it is verified.
+    """
+
+    text: str
+    markers: tuple[int, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a language model wrote from the passages, checked.
+
+    Attributes:
+        model: Its name.
+        claims: Its sentences, in order; none where it found no answer.
+        left_out: Sentences that were not verified, where only verified ones are wanted.
+        notice: Why there is nothing of it, or not all, in Chinese; "" if nothing is amiss.
+    """
+
+    model: str
+    claims: tuple[Claim, ...]
+    left_out: tuple[Claim, ...] = ()
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What is said to a question; "not found" is an answer too.
 
@@ -142,6 +186,7 @@ class Answer:
         abstained: True where nothing in the corpus answers.
         citations: Where ``evidence`` stands.
         hits: The passages found, best first.
+        written: The fuller answer of a language model; None where none was asked.
     """
 
     question: str
@@ -153,6 +198,7 @@ class Answer:
     abstained: bool
     citations: tuple[Citation, ...]
     hits: tuple[Hit, ...]
+    written: Written | None = None
 
 
 class Progress(Protocol):
@@ -183,6 +229,15 @@ class Embedder(Protocol):
 class Reader(Protocol):
     """Finds the answer in what was retrieved."""
 
-    def read(self, question: str, hits: Sequence[Hit], min_confidence: float | None) -> Answer:
-        """The best answer in ``hits``; abstains below ``min_confidence``, None for its own."""
+    def read(
+        self,
+        question: str,
+        hits: Sequence[Hit],
+        min_confidence: float | None,
+        said: Sequence[str] = (),
+    ) -> Answer:
+        """The best answer in ``hits`` outside of ``said``, which was given as evidence before.
+
+        Abstains below ``min_confidence``, None for its own.
+        """
         ...

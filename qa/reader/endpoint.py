@@ -1,0 +1,202 @@
+"""A prompt in, the text of a language model out: any OpenAI-compatible endpoint, streamed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from qa.errors import EndpointError, InputError
+
+if TYPE_CHECKING:
+    import httpx2
+
+_LARGEST = 1_000_000
+"""Bytes of one reply: what passes it is no answer."""
+_AGAIN = (429, 500, 502, 503, 504)
+_PAUSES = (0.5, 2.0)
+"""Seconds before each further try; a server may ask for up to ``_LONGEST_PAUSE``."""
+_LONGEST_PAUSE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a language model is asked, and how much it may take.
+
+    Attributes:
+        url: Base address, such as ``http://127.0.0.1:8080/v1``.
+        model: Name of the model, as the endpoint knows it.
+        key: Sent as a bearer token where it is not ""; never shown.
+        max_tokens: Of one reply.
+        seconds: For one reply, further tries included.
+    """
+
+    url: str
+    model: str
+    key: str = field(default="", repr=False)
+    max_tokens: int = 600
+    seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        """Check the address.
+
+        Raises:
+            InputError: It is not http or https, or the model has no name.
+        """
+        if not self.url.startswith(("http://", "https://")):
+            raise InputError(
+                f"语言模型的地址应以 http:// 或 https:// 开头:{self.url}",
+                "例如:--llm http://127.0.0.1:8080/v1",
+            )
+        if not self.model:
+            raise InputError("没有写语言模型的名称。", "请加上 --llm-model 名称。")
+
+    def stream(self, messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
+        """The reply, piece by piece.
+
+        Args:
+            messages: Each with "role" and "content".
+
+        Raises:
+            EndpointError: The endpoint cannot be reached, refuses, is too slow, breaks off, or
+                sends what is no reply. The message does not hold the key.
+        """
+        deadline = time.monotonic() + self.seconds
+        for number in range(len(_PAUSES) + 1):
+            begun = False
+            try:
+                for piece in self._once(messages, deadline):
+                    begun = True
+                    yield piece
+            except _Again as error:
+                # What was given out already cannot be taken back.
+                if begun or number == len(_PAUSES):
+                    raise EndpointError(str(error)) from error
+                pause = min(max(_PAUSES[number], error.after), _LONGEST_PAUSE)
+                if time.monotonic() + pause > deadline:
+                    raise EndpointError(str(error)) from error
+                time.sleep(pause)
+            else:
+                return
+
+    def _once(self, messages: Sequence[Mapping[str, str]], deadline: float) -> Iterator[str]:
+        body = {
+            "model": self.model,
+            "messages": list(messages),
+            "stream": True,
+            "temperature": 0.0,
+            "max_tokens": self.max_tokens,
+        }
+        with self._sent(body, deadline) as response:
+            if response.status_code != 200:
+                _refused(response)
+            finished = False
+            for content in _events(response, deadline):
+                if content == "[DONE]":
+                    return
+                piece, finished = _piece(content, finished)
+                if piece:
+                    yield piece
+            if not finished:
+                raise EndpointError("语言模型的回答没有说完就断了。")
+
+    @contextmanager
+    def _sent(self, body: Mapping[str, Any], deadline: float) -> Iterator[httpx2.Response]:
+        client = _client(deadline)
+        import httpx2
+
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        try:
+            with (
+                client,
+                client.stream(
+                    "POST",
+                    self.url.rstrip("/") + "/chat/completions",
+                    json=body,
+                    headers=headers,
+                ) as response,
+            ):
+                yield response
+        except httpx2.TimeoutException as error:
+            raise EndpointError(f"语言模型 {self.seconds:.0f} 秒内没有答完。") from error
+        except httpx2.ConnectError as error:
+            raise _Again(f"连不上语言模型:{self.url}") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, ValueError) as error:
+            raise EndpointError(f"语言模型的连接断了({type(error).__name__})。") from error
+
+
+class _Again(Exception):
+    """What may go well the next time."""
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+def _client(deadline: float) -> httpx2.Client:
+    try:
+        import httpx2
+    except ImportError as error:
+        raise InputError(
+            "用语言模型需要另外安装 httpx2。", "请运行:pip install 'wenju[llm]'"
+        ) from error
+    left = max(0.1, deadline - time.monotonic())
+    # A redirect would carry the passages, and the key, to where nobody sent them.
+    return httpx2.Client(timeout=httpx2.Timeout(left, connect=min(10.0, left)))
+
+
+def _refused(response: httpx2.Response) -> None:
+    status = response.status_code
+    if status in _AGAIN:
+        after = response.headers.get("retry-after", "")
+        raise _Again(
+            f"语言模型现在忙或出错(HTTP {status})。", float(after) if after.isdecimal() else 0
+        )
+    if status in (401, 403):
+        raise EndpointError(f"语言模型不接受所给的密钥(HTTP {status})。")
+    if status == 404:
+        raise EndpointError("语言模型的地址或名称不对(HTTP 404)。")
+    raise EndpointError(f"语言模型不接受这个请求(HTTP {status})。")
+
+
+def _events(response: httpx2.Response, deadline: float) -> Iterator[str]:
+    """The ``data:`` lines of an event stream."""
+    rest, size = b"", 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > _LARGEST:
+            raise EndpointError(f"语言模型的回答太大(超过 {_LARGEST // 1000} KB)。")
+        if time.monotonic() > deadline:
+            raise EndpointError("语言模型答得太慢。")
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield _text(line)
+    if rest.startswith(b"data:"):
+        yield _text(rest)
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line[5:].strip().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EndpointError("语言模型的回答不是 UTF-8。") from error
+
+
+def _piece(content: str, finished: bool) -> tuple[str, bool]:
+    """The text of one event, and whether the reply has come to its end."""
+    try:
+        event = json.loads(content)
+        if "error" in event:
+            raise EndpointError("语言模型报告了错误。")
+        if not event["choices"]:  # Usage, at the end.
+            return "", finished
+        choice = event["choices"][0]
+        piece = choice.get("delta", {}).get("content") or ""
+        piece = "" + piece  # Text, or a TypeError.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise EndpointError("语言模型的回答不是合用的 JSON。") from error
+    return piece, finished or choice.get("finish_reason") is not None
