@@ -11,14 +11,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qa.conversation import Conversation
     from qa.errors import QAError
     from qa.pipeline import QA
-    from qa.types import Answer, Article, Citation, Document, Hit, Passage
+    from qa.reader.endpoint import Endpoint
+    from qa.types import Answer, Article, Citation, Claim, Document, Hit, Passage, Written
 
-__all__ = ["QA", "Answer", "Article", "Citation", "Document", "Hit", "Passage", "QAError"]
+__all__ = [
+    "QA",
+    "Answer",
+    "Article",
+    "Citation",
+    "Claim",
+    "Conversation",
+    "Document",
+    "Endpoint",
+    "Hit",
+    "Passage",
+    "QAError",
+    "Written",
+]
 __version__ = "0.1.0"
 
-_HOMES = {"QA": "qa.pipeline", "QAError": "qa.errors"}
+_HOMES = {
+    "QA": "qa.pipeline",
+    "QAError": "qa.errors",
+    "Conversation": "qa.conversation",
+    "Endpoint": "qa.reader.endpoint",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from qa.errors import CitationError, FileError, InputError, ModelError
+from qa.conversation import HITS, Conversation, checked
+from qa.errors import CitationError, EndpointError, FileError, InputError, ModelError
 from qa.index.catalog import Catalog, line_range
 from qa.index.dense import Dense
 from qa.index.encoder import Encoder
@@ -17,18 +19,28 @@ from qa.index.prepared import DEFAULT_MODEL
 from qa.index.sparse import Sparse
 from qa.index.store import IndexFolder, Manifest
 from qa.index.tokens import Words
+from qa.query.dialogue import Dialogue, Understood
 from qa.query.retriever import HybridRetriever
 from qa.reader import prepared
 from qa.reader.citations import Standing, standing
 from qa.reader.closest import ClosestSentenceReader
+from qa.reader.endpoint import Endpoint
 from qa.reader.extractive import ExtractiveReader
+from qa.reader.generative import GenerativeReader
 from qa.reader.model import ReaderModel
-from qa.types import Answer, Article, Citation, Document, Hit, Progress, Reader, Span
+from qa.types import (
+    Answer,
+    Article,
+    Citation,
+    Claim,
+    Document,
+    Hit,
+    Progress,
+    Reader,
+    Span,
+    Written,
+)
 
-LONGEST_QUESTION = 2000
-"""Characters; the encoder reads about the first 700 of them."""
-HITS = 5
-"""Passages that an answer is sought in, unless told otherwise."""
 _PACKAGE = Path(__file__).parent
 
 
@@ -155,9 +167,13 @@ class QA:
         Raises:
             InputError: A question that is empty, without any word, or too long.
         """
+        return self.found(Understood(checked(question)), k)
+
+    def found(self, understood: Understood, k: int) -> list[Hit]:
+        """The passages for a question that stands alone; see ``search``."""
         if k < 1:
             raise InputError(f"k 至少是 1:{k}")
-        return self.retriever.search(checked(question), k)
+        return self.retriever.search(understood.question, k, understood.topic)
 
     def ask(
         self,
@@ -180,10 +196,64 @@ class QA:
             InputError: A question that is empty, without any word, or too long; a confidence
                 that is no probability.
         """
+        answer = self.answer(Understood(checked(question)), k, min_confidence, fast=fast)
+        return replace(answer, question=question)
+
+    def answer(
+        self, understood: Understood, k: int, min_confidence: float | None, *, fast: bool
+    ) -> Answer:
+        """The answer to a question that stands alone; see ``ask``."""
         if min_confidence is not None and not 0 <= min_confidence <= 1:
             raise InputError(f"min_confidence 应在 0 到 1 之间:{min_confidence}")
         reader = self.fast_reader if fast else self.reader
-        return reader.read(question, self.search(question, k), min_confidence)
+        hits = self.found(understood, k)
+        return reader.read(understood.question, hits, min_confidence, understood.said)
+
+    def write(
+        self,
+        answer: Answer,
+        endpoint: Endpoint,
+        *,
+        strict: bool = False,
+        on_claim: Callable[[Claim], None] | None = None,
+    ) -> Answer:
+        """Have a language model write a fuller answer from the passages that were found.
+
+        Args:
+            answer: What ``ask`` gave; it stays as it is, and stands where the model fails.
+            endpoint: The model to ask. Nothing is sent anywhere else.
+            strict: Leave out what the passages do not bear out, instead of marking it.
+            on_claim: Told each sentence as soon as it is checked, those left out excepted.
+
+        Returns:
+            The answer with ``written``; its notice says where the model failed.
+        """
+        claims: list[Claim] = []
+        left_out: list[Claim] = []
+        notice = ""
+        try:
+            hits = answer.hits[:HITS]
+            for claim in GenerativeReader(endpoint).write(answer.understood, hits) if hits else ():
+                if strict and claim.problems:
+                    left_out.append(claim)
+                    continue
+                claims.append(claim)
+                if on_claim:
+                    on_claim(claim)
+        except EndpointError as error:
+            notice = f"{error} 以原文里的答案为准。"
+        if not claims and not notice:
+            notice = "语言模型没有写出得到证实的话。" if left_out else "语言模型说资料里没有答案。"
+        written = Written(endpoint.model, tuple(claims), tuple(left_out), notice)
+        return replace(answer, written=written)
+
+    def conversation(self, answers: Sequence[Answer] = ()) -> Conversation:
+        """A conversation over this index, in which questions may follow on one another.
+
+        Args:
+            answers: What was answered before, where an earlier one goes on.
+        """
+        return Conversation(Dialogue(self.retriever), self.answer, answers)
 
     def verify(self, citation: Citation) -> Standing:
         """Read the cited file again: does the quotation still stand there?"""
@@ -233,26 +303,6 @@ def verify(catalog: Catalog, citation: Citation) -> Standing:
     except FileError:
         documents = []
     return standing(citation, documents)
-
-
-def checked(question: str) -> str:
-    """A question that can be searched for, without white space around it.
-
-    Raises:
-        InputError: It is empty, has no letter or digit, or is too long.
-    """
-    stripped = question.strip()
-    if not stripped:
-        raise InputError("问题是空的。", "请输入一个问题,例如:2024年受理了多少件环境投诉?")
-    if not stripped.isprintable() and any("\ud800" <= char <= "\udfff" for char in stripped):
-        raise InputError("问题里有不完整的字符。", "请检查它的编码。")
-    if not any(char.isalnum() for char in stripped):
-        raise InputError(f"问题里没有可以查找的字词:{stripped[:20]}", "请用文字提问。")
-    if len(stripped) > LONGEST_QUESTION:
-        raise InputError(
-            f"问题太长:{len(stripped)} 字,最多 {LONGEST_QUESTION} 字。", "请只留下要问的那一两句。"
-        )
-    return stripped
 
 
 _CITATION = re.compile(

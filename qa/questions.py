@@ -15,10 +15,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from qa.conversation import checked
 from qa.corpus.encoding import decode
 from qa.corpus.load import MAX_BYTES
 from qa.errors import FileError, InputError
-from qa.pipeline import checked
 
 _GZIP = b"\x1f\x8b"
 _EXAMPLE = '{"question": "…", "answers": ["…"], "source": "文件名", "evidence": "原文"}'

@@ -13,7 +13,7 @@ import pytest
 from qa import QA
 from qa.errors import CitationError, IndexMissing, InputError, ModelError, QAError
 from qa.index.store import IndexFolder
-from qa.pipeline import LONGEST_QUESTION, checked
+from qa.conversation import LONGEST_QUESTION, checked
 from qa.reader.citations import Standing
 from qa.text import squeeze
 

@@ -192,6 +192,11 @@ class Catalog:
         )
         return [_passage(values) for values in found]
 
+    def rows_of(self, document_id: str) -> set[int]:
+        """The rows of a document's passages."""
+        found = self._query("SELECT row FROM passages WHERE document = ?", document_id)
+        return {row for (row,) in found}
+
     def document(self, document_id: str) -> Document:
         """The document with an id.
 
@@ -215,6 +220,11 @@ class Catalog:
             path,
         )
         return [_document(values) for values in found]
+
+    def titles(self) -> list[str]:
+        """The titles of all articles, in order, each once."""
+        found = self._query("SELECT DISTINCT title FROM passages WHERE title != '' ORDER BY title")
+        return [title for (title,) in found]
 
     def files(self) -> list[FileRecord]:
         """All files met when indexing, by path."""

@@ -11,7 +11,7 @@ from qa.index.sparse import Sparse
 from qa.index.tokens import Words, bigrams, content_bigrams
 from qa.query.fusion import Fused, fuse
 from qa.text import coverage, fold, sentences
-from qa.types import Embedder, Hit, Passage
+from qa.types import Embedder, Hit, Passage, Topic
 
 POOL = 100
 """Rows that each leg contributes to the fusion."""
@@ -21,6 +21,9 @@ RERANKED = 20
 """Rows that are looked at sentence by sentence."""
 SENTENCE_WEIGHT = 6.0
 """How much the best sentence's coverage of the question, in [0, 1], counts."""
+TOPIC_WEIGHT = 6.0
+"""What a passage gains that is of the article a conversation is about; see tests/bench/dialogue.py:
+enough to go before its like from elsewhere, not before what answers better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,13 @@ class HybridRetriever:
     words: Words
     embedder: Embedder
 
-    def search(self, question: str, k: int) -> list[Hit]:
+    def search(self, question: str, k: int, topic: Topic | None = None) -> list[Hit]:
         """The best ``k`` passages for a question, best first.
 
         Args:
             question: In either script; not blank.
             k: At least 1.
+            topic: The article that the conversation is about: the share "topic".
         """
         folded = fold(question)
         vector = self.embedder.encode_queries([folded])[0]
@@ -52,10 +56,17 @@ class HybridRetriever:
             "words": self.sparse.search("words", self.words(folded), pool),
             "bigrams": self.sparse.search("bigrams", bigrams(folded), pool),
         }
-        best = fuse(legs, WEIGHTS)[: max(RERANKED, k)]
+        fused = fuse(legs, WEIGHTS)
+        best = fused[: max(RERANKED, k)]
+        if topic:
+            about = self.catalog.rows_of(topic.document_id)
+            best += [one for one in fused[len(best) :] if one.row in about]
         located = self.catalog.passages([fused.row for fused in best])
         passages = {row: found.passage for row, found in located.items()}
-        same = _grouped(self._with_sentences(folded, best, passages), passages)
+        closer = self._with_sentences(folded, best, passages)
+        if topic:
+            closer = _favoured(closer, passages, topic)
+        same = _grouped(closer, passages)
         best = [alike[0] for alike in same][:k]
         legs["dense"] |= self.dense.scores(vector, [fused.row for fused in best])
         return [
@@ -88,6 +99,14 @@ class HybridRetriever:
             shares = {**fused.shares, "sentence": share}
             closer.append(Fused(fused.row, fused.score + share, shares))
         return sorted(closer, key=lambda fused: (-fused.score, fused.row))
+
+
+def _favoured(best: Sequence[Fused], passages: dict[int, Passage], topic: Topic) -> list[Fused]:
+    favoured = []
+    for fused in best:
+        share = TOPIC_WEIGHT * topic.holds(passages[fused.row])
+        favoured.append(Fused(fused.row, fused.score + share, {**fused.shares, "topic": share}))
+    return sorted(favoured, key=lambda fused: (-fused.score, fused.row))
 
 
 def _grouped(best: Sequence[Fused], passages: dict[int, Passage]) -> list[list[Fused]]:

@@ -57,18 +57,30 @@ class ClosestSentenceReader:
         self._catalog = catalog
         self._confidence = _CONFIDENCE if default_model else _CONFIDENCE_WITHOUT_COSINE
 
-    def read(self, question: str, hits: Sequence[Hit], min_confidence: float | None) -> Answer:
+    def read(
+        self,
+        question: str,
+        hits: Sequence[Hit],
+        min_confidence: float | None,
+        said: Sequence[str] = (),
+    ) -> Answer:
         """The best answer in ``hits``; abstains where none is likely to be one.
 
         Args:
             question: As asked, in either script.
             hits: Passages, best first.
             min_confidence: Below it nothing is answered; ABSTAIN_BELOW if None.
+            said: Evidence that was given before, and is not given again.
         """
         folded = fold(question)
         things = asked(folded)
         weights = self._sparse.idf("bigrams", content_bigrams(folded))
-        best = max(_candidates(hits, weights, things), key=lambda c: c.score, default=None)
+        found = (
+            one
+            for one in _candidates(hits, weights, things)
+            if not any(one.hit.passage.text[slice(*one.span)] in evidence for evidence in said)
+        )
+        best = max(found, key=lambda c: c.score, default=None)
         if best is None:
             return abstained(question, hits)
         start, end = _with_neighbour(best, things)

@@ -61,15 +61,22 @@ class ExtractiveReader:
         self._sparse = sparse
         self._catalog = catalog
 
-    def read(self, question: str, hits: Sequence[Hit], min_confidence: float | None) -> Answer:
+    def read(
+        self,
+        question: str,
+        hits: Sequence[Hit],
+        min_confidence: float | None,
+        said: Sequence[str] = (),
+    ) -> Answer:
         """The best answer in ``hits``; abstains where none is likely to be one.
 
         Args:
             question: As asked, in either script.
             hits: Passages, best first.
             min_confidence: Below it nothing is answered; ABSTAIN_BELOW if None.
+            said: Evidence that was given before, and is not given again.
         """
-        read = self._read_while_open(question, hits)
+        read = self._read_while_open(question, hits, said)
         if not read:
             return abstained(question, hits)
         best = read[0]
@@ -84,12 +91,14 @@ class ExtractiveReader:
             self._catalog.document(passage.document_id),
             question,
             ranked,
-            [widen(text, span) for span in self._spans(question, best)],
+            [widen(text, span) for span in self._spans(question, best, said)],
             self._confidence(question, best),
             ABSTAIN_BELOW if min_confidence is None else min_confidence,
         )
 
-    def _read_while_open(self, question: str, hits: Sequence[Hit]) -> list[_Read]:
+    def _read_while_open(
+        self, question: str, hits: Sequence[Hit], said: Sequence[str]
+    ) -> list[_Read]:
         """Read hits, best first, until no other can win; by the sum of scores, highest first."""
         count = parts(fold(question))
         read: list[_Read] = []
@@ -97,7 +106,7 @@ class ExtractiveReader:
             # What reading adds is at most 0.
             if read and max(one.hit.score for one in read) >= hit.score:
                 break
-            reading = self._model.read(question, hit.passage, count, barred(hit.passage))
+            reading = self._model.read(question, hit.passage, count, barred(hit.passage, said))
             if reading.found:
                 shares = {**hit.shares, "reader": _share(reading)}
                 raw = {**hit.raw, "reader": 1 / (1 + math.exp(-reading.answers))}
@@ -105,7 +114,7 @@ class ExtractiveReader:
                 read.append(_Read(replace(hit, score=score, shares=shares, raw=raw), reading))
         return sorted(read, key=lambda one: -one.hit.score)
 
-    def _spans(self, question: str, best: _Read) -> list[Span]:
+    def _spans(self, question: str, best: _Read, said: Sequence[str]) -> list[Span]:
         """The answers in the best passage; where clauses ask one each, the passage is read anew.
 
         The model gives one answer to a question of two parts where it is surer of one of them.
@@ -116,7 +125,7 @@ class ExtractiveReader:
             return spans
         passage = best.hit.passage
         for clause in asking:
-            reading = self._model.read(clause, passage, 1, barred(passage))
+            reading = self._model.read(clause, passage, 1, barred(passage, said))
             found = reading.found[:1] if reading.answers > 0 else ()
             spans += [one.span for one in found if not any(_overlap(one.span, s) for s in spans)]
         return spans
@@ -175,12 +184,17 @@ def confidence_features(
     }
 
 
-def barred(passage: Passage) -> list[Span]:
-    """Stretches of a passage that are no evidence: its title and headings, jump lines, scraps."""
+def barred(passage: Passage, said: Sequence[str] = ()) -> list[Span]:
+    """Stretches of a passage that are no evidence: its title and headings, jump lines, scraps.
+
+    Nor are sentences of what was ``said`` before.
+    """
     above = {passage.article.title, *passage.headings}
     text = passage.text
     return [
         (start, end)
         for start, end in sentences(text)
-        if text[start:end] in above or is_furniture(text[start:end])
+        if text[start:end] in above
+        or is_furniture(text[start:end])
+        or any(text[start:end] in evidence for evidence in said)
     ]
