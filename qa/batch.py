@@ -1,27 +1,33 @@
-"""Many questions: lines in, one line of JSON out for each, in order."""
+"""Many questions: lines in, one line of JSON out for each question, in order."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from qa.errors import InputError
 from qa.render import write_json
 
+Answering = Callable[[str], dict[str, Any]]
+"""Gives the values to write for a question."""
 
-def run(source: str, answer: Callable[[str], dict[str, Any]], out: TextIO) -> int:
-    """Answer each line of a source; a line that cannot be used gets a line with ``error``.
+
+def run(source: str, begin: Callable[[], Answering], out: TextIO) -> int:
+    """Answer each line of a source; what cannot be used gets a line with ``error``.
+
+    A line is a question, or several that follow on one another: ``turns``. Of these, each gets
+    a line with the id ``<id>/<n>``, n from 1.
 
     Args:
         source: A file, or "-" for standard input.
-        answer: Gives the values to write for a question.
+        begin: Gives what answers the questions of one line, in order.
         out: Written line by line.
 
     Returns:
-        How many lines could not be used.
+        How many lines or turns could not be used.
 
     Raises:
         InputError: The file cannot be opened.
@@ -30,13 +36,20 @@ def run(source: str, answer: Callable[[str], dict[str, Any]], out: TextIO) -> in
     for number, raw in enumerate(_lines(source), 1):
         if not raw.strip():
             continue
-        identity: Any = number
         try:
-            identity, question = parsed(_decoded(raw, number), number)
-            write_json({"id": identity, **answer(question)}, out)
+            identity, questions, several = parsed(_decoded(raw, number), number)
         except InputError as error:
             bad += 1
-            write_json({"id": identity, "error": str(error)}, out)
+            write_json({"id": number, "error": str(error)}, out)
+            continue
+        answer = begin()
+        for turn, question in enumerate(questions, 1):
+            name = f"{identity}/{turn}" if several else identity
+            try:
+                write_json({"id": name, **answer(question)}, out)
+            except InputError as error:
+                bad += 1
+                write_json({"id": name, "error": str(error)}, out)
     return bad
 
 
@@ -61,24 +74,29 @@ def _decoded(raw: bytes, number: int) -> str:
         ) from error
 
 
-def parsed(line: str, number: int) -> tuple[Any, str]:
-    """A line's id, by default its number, and its question.
+def parsed(line: str, number: int) -> tuple[Any, Sequence[str], bool]:
+    """A line's id, by default its number, its questions, and whether they are ``turns``.
 
     Raises:
         InputError: It begins like JSON and is none, or has no question that is text.
     """
     if not line.lstrip().startswith("{"):
-        return number, line.strip()
+        return number, [line.strip()], False
     try:
         content = json.loads(line, parse_constant=_refuse)
-        question = content["question"]
+        several = "turns" in content
+        questions = content["turns"] if several else [content["question"]]
     except (ValueError, KeyError, RecursionError) as error:
         raise InputError(
-            f"第 {number} 行不是合用的 JSON({error})", '写法:{"id": 1, "question": "…"}'
+            f"第 {number} 行不是合用的 JSON({error})",
+            '写法:{"id": 1, "question": "…"} 或 {"id": 1, "turns": ["…", "…"]}',
         ) from error
-    if not isinstance(question, str):
-        raise InputError(f"第 {number} 行的 question 不是文字:{question!r}")
-    return content.get("id", number), question
+    if not isinstance(questions, list) or not questions:
+        raise InputError(f"第 {number} 行的 turns 不是一列问题:{questions!r}")
+    for question in questions:
+        if not isinstance(question, str):
+            raise InputError(f"第 {number} 行的问题不是文字:{question!r}")
+    return content.get("id", number), questions, several
 
 
 def _refuse(constant: str) -> None:

@@ -14,8 +14,11 @@ import typer
 from qa.errors import InputError, QAError
 
 if TYPE_CHECKING:
+    from qa.batch import Answering
     from qa.index.build import Built
+    from qa.paint import Paint
     from qa.pipeline import QA
+    from qa.reader.endpoint import Endpoint
     from qa.types import Answer
 
 app = typer.Typer(
@@ -48,8 +51,24 @@ Confidence = Annotated[
 Batch = Annotated[
     str | None,
     typer.Option(
-        "--batch", metavar="文件", help='逐行提问,"-" 表示标准输入;每行一问,或 {"id", "question"}。'
+        "--batch",
+        metavar="文件",
+        help='逐行提问,"-" 表示标准输入;每行一问,或 {"id", "question"},或 {"id", "turns": […]}。',
     ),
+]
+Llm = Annotated[
+    str | None,
+    typer.Option(
+        "--llm",
+        metavar="地址",
+        help="再请语言模型写一个更完整的回答(OpenAI 兼容接口,例如 http://127.0.0.1:8080/v1),逐句核对。",
+    ),
+]
+LlmModel = Annotated[
+    str | None, typer.Option("--llm-model", metavar="名称", help="语言模型的名称。")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="语言模型写的话,未经原文证实的略去,而不只是标明。")
 ]
 
 
@@ -107,29 +126,44 @@ def ask(
     explain: Explain = False,
     min_confidence: Confidence = None,
     fast: Fast = False,
+    llm: Llm = None,
+    llm_model: LlmModel = None,
+    strict: Strict = False,
 ) -> None:
     """提一个问题,得到简短的回答、依据的原句和出处。
 
     退出码:0 有答案,1 未找到,2 用法不对。
     """
-    from qa.render import Paint, answer_text, answer_values, show_command, write_json
+    from qa.config import endpoint
+    from qa.paint import Paint
+    from qa.render import answer_text, answer_values, show_command, write_json
 
     asked = _question(question, batch)
+    writer = endpoint(llm, llm_model)
     qa = _opened(index, reads=not fast)
-
-    def answered(line: str) -> Answer:
-        return qa.ask(line, k, min_confidence=min_confidence, fast=fast)
-
     if batch is not None:
-        _batch(batch, lambda line: answer_values(answered(line)))
+
+        def begin() -> Answering:
+            conversation = qa.conversation()
+
+            def values(line: str) -> dict[str, Any]:
+                answer = conversation.ask(line, k, min_confidence=min_confidence, fast=fast)
+                return answer_values(qa.write(answer, writer, strict=strict) if writer else answer)
+
+            return values
+
+        _batch(batch, begin)
         return
-    answer = answered(asked)
+    answer = qa.ask(asked, k, min_confidence=min_confidence, fast=fast)
     if as_json:
+        answer = qa.write(answer, writer, strict=strict) if writer else answer
         write_json(answer_values(answer), sys.stdout)
     else:
         paint = Paint.for_stream(sys.stdout)
         opening = "".join(show_command(c, str(index or "")) for c in answer.citations[:1])
         typer.echo(answer_text(answer, paint, explain=explain, opening=opening))
+        if writer:
+            _write(qa, answer, writer, paint, strict=strict)
     raise typer.Exit(int(answer.abstained))
 
 
@@ -144,7 +178,8 @@ def search(
     explain: Explain = False,
 ) -> None:
     """只检索:列出最相关的段落和它们的位置。"""
-    from qa.render import Paint, hit_values, hits_text, write_json
+    from qa.paint import Paint
+    from qa.render import hit_values, hits_text, write_json
 
     def found(line: str) -> dict[str, Any]:
         return {"question": line, "hits": [hit_values(hit) for hit in qa.search(line, k)]}
@@ -152,7 +187,7 @@ def search(
     asked = _question(question, batch)
     qa = _opened(index)
     if batch is not None:
-        _batch(batch, found)
+        _batch(batch, lambda: found)
         return
     if as_json:
         write_json(found(asked), sys.stdout)
@@ -162,12 +197,22 @@ def search(
 
 
 @app.command()
-def chat(index: Index = None, *, min_confidence: Confidence = None, fast: Fast = False) -> None:
-    """对话:一问一答,可以打开原文。"""
-    from qa.repl import chat_in
+def chat(
+    index: Index = None,
+    *,
+    min_confidence: Confidence = None,
+    fast: Fast = False,
+    resume: Annotated[bool, typer.Option("--resume", help="接着上次的对话。")] = False,
+    llm: Llm = None,
+    llm_model: LlmModel = None,
+    strict: Strict = False,
+) -> None:
+    """对话:一问一答,可以接着追问,可以打开原文。"""
+    from qa.config import endpoint
+    from qa.repl import ChatSettings, chat_in
 
-    qa = _opened(index, reads=not fast)
-    chat_in(qa, lambda line: qa.ask(line, min_confidence=min_confidence, fast=fast))
+    settings = ChatSettings(min_confidence, fast, endpoint(llm, llm_model), strict)
+    chat_in(_opened(index, reads=not fast), settings, resume=resume)
 
 
 @app.command(name="index")
@@ -241,9 +286,10 @@ def show(
     as_json: Json = False,
 ) -> None:
     """打开一条出处:显示它前后的原文,标出所引的话。"""
+    from qa.paint import Paint
     from qa.pipeline import locate, open_catalog, verify
     from qa.reader.citations import Standing
-    from qa.render import Paint, citation_values, page_text, write_json
+    from qa.render import citation_values, page_text, write_json
 
     catalog = open_catalog(index)
     cited = locate(catalog, citation)
@@ -325,7 +371,7 @@ def _question(words: list[str] | None, batch: str | None) -> str:
         raise InputError(
             "请写一个问题,或用 --batch 给出一批问题。", '例如:qa ask "充电桩完成了多少把的选址?"'
         )
-    from qa.pipeline import checked
+    from qa.conversation import checked
 
     return checked(_typed(" ".join(words))) if words is not None else ""
 
@@ -358,10 +404,22 @@ def _opened(index: Path | None, *, reads: bool = False) -> QA:
     return qa
 
 
-def _batch(source: str, answer: Callable[[str], dict[str, Any]]) -> None:
+def _write(qa: QA, answer: Answer, endpoint: Endpoint, paint: Paint, *, strict: bool) -> None:
+    """Show what a language model writes, sentence by sentence, below the answer."""
+    from qa.render import claim_text, written_end
+
+    typer.echo(paint.dim(f"{_visible(endpoint.model)}:"))
+    written = qa.write(
+        answer, endpoint, strict=strict, on_claim=lambda claim: typer.echo(claim_text(claim, paint))
+    ).written
+    if written and (end := written_end(written, answer.hits, paint)):
+        typer.echo("\n".join(end))
+
+
+def _batch(source: str, begin: Callable[[], Answering]) -> None:
     from qa.batch import run
 
-    if bad := run(source, answer, sys.stdout):
+    if bad := run(source, begin, sys.stdout):
         typer.echo(f"有 {bad} 行不能用,见输出里的 error。", err=True)
         raise typer.Exit(InputError.exit_code)
 

@@ -1,55 +1,29 @@
 """Answers, hits and reports as text for a terminal, and as plain values for JSON.
 
-Text from documents passes through ``visible``: nothing in it acts on the terminal. Lines are
-not wrapped here: terminals do that right for wide characters, and copies stay whole.
+Text from documents passes through ``visible``: nothing in it acts on the terminal. Lines are broken
+for a terminal only: what is piped stays whole.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TextIO
 
-from qa.text import UNSAFE, visible
-from qa.types import Answer, Citation, Document, Hit, Span
+from qa.paint import Paint
+from qa.text import UNSAFE, visible, width
+from qa.types import Answer, Citation, Claim, Document, Hit, Span, Written
 
 NOT_FOUND = "未找到"
-_LEGS = {"dense": "语义", "words": "词", "bigrams": "二字", "sentence": "句", "reader": "阅读"}
-
-
-@dataclass(frozen=True, slots=True)
-class Paint:
-    """Styles for a terminal; plain text where colour is off."""
-
-    on: bool
-
-    @classmethod
-    def for_stream(cls, stream: TextIO) -> Paint:
-        """On for a terminal that has not asked for NO_COLOR and is not dumb."""
-        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        return cls(stream.isatty() and not plain)
-
-    def _style(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text
-
-    def strong(self, text: str) -> str:
-        """The answer."""
-        return self._style("1", text)
-
-    def marked(self, text: str) -> str:
-        """A quotation within its surroundings; in ⟦ ⟧ where there is no colour."""
-        return self._style("1;33", text) if self.on else f"⟦{text}⟧"
-
-    def dim(self, text: str) -> str:
-        """What is there for those who look for it."""
-        return self._style("2", text)
-
-    def warning(self, text: str) -> str:
-        """What should be noticed."""
-        return self._style("33", text)
+_LEGS = {
+    "dense": "语义",
+    "words": "词",
+    "bigrams": "二字",
+    "sentence": "句",
+    "topic": "话题",
+    "reader": "阅读",
+}
 
 
 def write_json(value: Any, stream: TextIO) -> None:  # noqa: ANN401
@@ -68,12 +42,20 @@ def place(citation: Citation | Hit) -> str:
     return f"{citation.path}:{lines}"
 
 
-def source_line(citation: Citation, paint: Paint) -> str:
-    """A citation as one line: marker, title, publisher, date, place."""
+def source_line(citation: Citation, paint: Paint, indent: str = "") -> str:
+    """A citation: marker, title, publisher, date, place."""
     about = [f"《{citation.title}》"] if citation.title else []
     about += [part for part in (citation.publisher, citation.date) if part]
     head = f"[{citation.marker}] {' '.join(about)}".rstrip()
-    return _line(head) + " · " + paint.dim(_line(place(citation)))
+    return _with_place(head, citation, paint, indent)
+
+
+def _with_place(head: str, cited: Citation | Hit, paint: Paint, indent: str) -> str:
+    """A line about a place, which can be clicked; on a line of its own where both have no room."""
+    where = paint.link(paint.dim(_line(place(cited))), cited.path)
+    if paint.columns and width(f"{indent}{_line(head)} · {_line(place(cited))}") > paint.columns:
+        return paint.block(_line(head), indent) + f"\n{indent}    {where}"
+    return f"{indent}{_line(head)} · {where}"
 
 
 def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening: str = "") -> str:
@@ -86,22 +68,60 @@ def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening:
         opening: What to type to see the original; by default the ``qa show`` command.
     """
     lines: list[str] = []
+    if answer.understood.strip() != answer.question.strip():
+        lines.append(paint.dim(paint.block(f"理解为:{_line(answer.understood)}")))
     if answer.abstained:
         lines.append(paint.strong(NOT_FOUND))
         if answer.evidence:
-            lines.append(paint.dim("文章里没有找到答案。最接近的原文(不一定相关):"))
+            lines.append(paint.dim(paint.block("文章里没有找到答案。最接近的原文(不一定相关):")))
     else:
-        lines.append(paint.strong(visible(answer.text)))
+        lines.append(paint.strong(paint.block(answer.text)))
     if answer.evidence and (answer.abstained or answer.text != answer.evidence):
-        marked = _with_marks(answer.evidence, answer.spans, paint)
-        lines.append("  " + marked.replace("\n", "\n  "))
-    lines += ["  " + source_line(citation, paint) for citation in answer.citations]
+        lines.append(paint.block(answer.evidence, "  ", answer.spans))
+    lines += [source_line(citation, paint, "  ") for citation in answer.citations]
     if answer.citations:
         look = opening or show_command(answer.citations[0], "")
         lines.append("  " + paint.dim(_line(f"把握 {answer.confidence:.0%} · 看原文:{look}")))
+    if answer.written:
+        lines.append(written_text(answer.written, answer.hits, paint))
     if explain:
         lines += ["", hits_text(answer.hits, paint, explain=True)]
     return "\n".join(lines)
+
+
+def written_text(written: Written, hits: Sequence[Hit], paint: Paint) -> str:
+    """What a language model wrote, and where it stands."""
+    lines = [paint.dim(f"{_line(written.model)}:")]
+    lines += [claim_text(claim, paint) for claim in written.claims]
+    lines += written_end(written, hits, paint)
+    return "\n".join(lines)
+
+
+def claim_text(claim: Claim, paint: Paint) -> str:
+    """A sentence of a language model with its markers, and what in it is not verified."""
+    markers = "".join(f"[{marker}]" for marker in claim.markers)
+    text = paint.block(f"{claim.text}{markers}", "  ")
+    if not claim.problems:
+        return text
+    return (
+        text + "\n" + paint.warning(paint.block(f"未经原文证实:{';'.join(claim.problems)}", "    "))
+    )
+
+
+def written_end(written: Written, hits: Sequence[Hit], paint: Paint) -> list[str]:
+    """Below what a language model wrote: the places that it cites, what was left out, notices."""
+    lines = []
+    cited = {marker for claim in written.claims for marker in claim.markers}
+    for marker in sorted(cited):
+        hit = hits[marker - 1]
+        title = hit.passage.article.title
+        head = f"[{marker}] " + (f"《{title}》" if title else "")
+        lines.append(_with_place(head, hit, paint, "  "))
+    if written.left_out:
+        lines.append(paint.dim(f"  略去未经原文证实的 {len(written.left_out)} 句。"))
+    if written.notice:
+        lines.append(paint.warning(paint.block(_line(written.notice), "  ")))
+    return lines
 
 
 def show_command(citation: Citation, index: str) -> str:
@@ -117,17 +137,6 @@ def show_command(citation: Citation, index: str) -> str:
     return shlex.join(["qa", "show", *named, *(["--"] if where.startswith("-") else []), where])
 
 
-def _with_marks(evidence: str, spans: Sequence[Span], paint: Paint) -> str:
-    """The evidence with the parts of the answer marked; plain where there is no colour."""
-    if not paint.on:
-        return visible(evidence)
-    out, last = "", 0
-    for start, end in spans:
-        out += visible(evidence[last:start]) + paint.marked(visible(evidence[start:end]))
-        last = end
-    return out + visible(evidence[last:])
-
-
 def hits_text(hits: Sequence[Hit], paint: Paint, *, explain: bool = False) -> str:
     """Hits as a numbered list of passages with their places."""
     if not hits:
@@ -136,13 +145,15 @@ def hits_text(hits: Sequence[Hit], paint: Paint, *, explain: bool = False) -> st
     for hit in hits:
         passage = hit.passage
         trail = " › ".join(part for part in (passage.article.title, *passage.headings) if part)
-        lines = [f"{hit.rank}. {paint.strong(_line(trail) or '(无题)')}"]
-        lines.append("   " + paint.dim(_line(place(hit)) + f" · {hit.score:.2f} 分"))
+        lines = [paint.strong(paint.block(f"{hit.rank}. {_line(trail) or '(无题)'}"))]
+        where = paint.link(_line(place(hit)), hit.path)
+        lines.append("   " + paint.dim(f"{where} · {hit.score:.2f} 分"))
         if hit.also:
-            lines.append("   " + paint.dim(_line(f"同文另见:{'、'.join(hit.also)}")))
-        lines += ["   " + visible(line) for line in passage.text.split("\n") if line not in trail]
+            lines.append(paint.dim(paint.block(_line(f"同文另见:{'、'.join(hit.also)}"), "   ")))
+        text = "\n".join(line for line in passage.text.split("\n") if line not in trail)
+        lines.append(paint.block(text, "   "))
         if explain:
-            lines.append("   " + paint.dim(explanation(hit)))
+            lines.append(paint.dim(paint.block(explanation(hit), "   ")))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -203,6 +214,27 @@ def answer_values(answer: Answer) -> dict[str, Any]:
         "abstained": answer.abstained,
         "citations": [citation_values(citation) for citation in answer.citations],
         "hits": [hit_values(hit) for hit in answer.hits],
+        **({"written": written_values(answer.written)} if answer.written else {}),
+    }
+
+
+def written_values(written: Written) -> dict[str, Any]:
+    """What a language model wrote as plain values, for JSON."""
+    return {
+        "model": written.model,
+        "text": "".join(claim.text for claim in written.claims),
+        "claims": [_claim_values(claim) for claim in written.claims],
+        "left_out": [_claim_values(claim) for claim in written.left_out],
+        "notice": written.notice,
+    }
+
+
+def _claim_values(claim: Claim) -> dict[str, Any]:
+    return {
+        "text": claim.text,
+        "markers": list(claim.markers),
+        "verified": not claim.problems,
+        "problems": list(claim.problems),
     }
 
 

@@ -2,43 +2,99 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TextIO
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
 
+from qa.conversation import HITS, Conversation
 from qa.errors import QAError
+from qa.kept import KeptConversation, export
+from qa.paint import Paint
 from qa.pipeline import QA
-from qa.render import Paint, answer_text, hits_text, page_text, source_line
-from qa.types import Answer
-
-if TYPE_CHECKING:
-    from prompt_toolkit.history import History
+from qa.query.dialogue import Understood, topic_of
+from qa.reader.endpoint import Endpoint
+from qa.render import answer_text, claim_text, hits_text, page_text, source_line, written_end
+from qa.types import Answer, Citation, Claim
 
 _WELCOME = "问据:{documents} 篇、{passages} 段。直接提问;/help 看命令,Ctrl-D 离开。"
-_HELP = """直接输入问题即可,简体、繁体都可以。
+_HELP = """直接输入问题即可,简体、繁体都可以;可以接着上一问追问,例如“那2025年呢?”“他是哪里人?”。
   /sources      刚才那个回答的出处
-  /open N       打开第 N 条出处前后的原文
+  /open N       打开第 N 条出处,标出所引的话;也可以写 /open 文件:行
+  /more         看后面的几段
   /explain      刚才那些段落的得分从哪里来
+  /raw 问题     照原样问,不接上文;也可以在问题前加 =
+  /save 文件    把对话存成 Markdown,带出处
+  /forget       忘掉这次对话,删去存下的记录
   /help         这份说明
   /quit         离开(也可以按 Ctrl-D)
 Ctrl-C 停下正在进行的回答,或清空这一行。"""
+_NOTHING = "还没有回答:先提一个问题。"
+_SHOWN = 5
+"""Passages that /more shows at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """How questions are answered in a chat.
+
+    Attributes:
+        min_confidence: See ``QA.ask``.
+        fast: See ``QA.ask``.
+        endpoint: The language model that writes fuller answers; None for none.
+        strict: See ``QA.write``.
+    """
+
+    min_confidence: float | None = None
+    fast: bool = False
+    endpoint: Endpoint | None = None
+    strict: bool = False
 
 
 class Chat:
     """One conversation over an index."""
 
-    def __init__(self, qa: QA, ask: Callable[[str], Answer], out: TextIO) -> None:
+    def __init__(
+        self,
+        qa: QA,
+        settings: ChatSettings,
+        out: TextIO,
+        *,
+        kept: KeptConversation | None = None,
+        pager: Callable[[str], None] | None = None,
+    ) -> None:
         self._qa = qa
-        self._ask = ask
+        self._settings = settings
         self._out = out
         self._paint = Paint.for_stream(out)
-        self._last: Answer | None = None
+        self._pager = pager
+        self._kept = kept or KeptConversation(None)
+        answers, self.damaged = self._kept.answers()
+        self._conversation: Conversation = qa.conversation(answers)
+        self._seen = HITS
         self._commands: dict[str, Callable[[str], str]] = {
             "/sources": self._sources,
             "/open": self._open,
+            "/more": self._more,
             "/explain": self._explain,
+            "/raw": lambda question: self._answered(question, as_typed=True),
+            "/save": self._save,
+            "/forget": self._forget,
             "/help": lambda _: _HELP,
         }
+
+    @property
+    def turns(self) -> int:
+        """How many questions were answered, those taken up again included."""
+        return len(self._conversation.answers)
+
+    @property
+    def commands(self) -> list[str]:
+        """What may be typed instead of a question."""
+        return [*self._commands, "/quit"]
 
     def say(self, line: str) -> None:
         """Answer a line, a question or a command; errors are said, not raised."""
@@ -55,81 +111,154 @@ class Chat:
             name, _, rest = line.partition(" ")
             command = self._commands.get(name)
             return command(rest.strip()) if command else f"没有这个命令:{name}。/help 看命令。"
-        self._last = self._ask(line)
-        return answer_text(self._last, self._paint, opening="/open 1")
+        if line.startswith(("=", "\uff1d")):
+            return self._answered(line[1:], as_typed=True)
+        return self._answered(line)
+
+    def _answered(self, question: str, *, as_typed: bool = False) -> str:
+        settings = self._settings
+        answer = self._conversation.ask(
+            question,
+            min_confidence=settings.min_confidence,
+            fast=settings.fast,
+            as_typed=as_typed,
+        )
+        self._seen = HITS
+        text = answer_text(answer, self._paint, opening="/open 1")
+        if settings.endpoint is None:
+            self._kept.add(answer)
+            return text
+        self._out.write(f"{text}\n{self._paint.dim(settings.endpoint.model + ':')}\n")
+        self._out.flush()
+        try:
+            answer = self._qa.write(
+                answer, settings.endpoint, strict=settings.strict, on_claim=self._tell
+            )
+        finally:
+            self._conversation.answers[-1] = answer
+            self._kept.add(answer)
+        written = answer.written
+        return "\n".join(written_end(written, answer.hits, self._paint)) if written else ""
+
+    def _tell(self, claim: Claim) -> None:
+        self._out.write(claim_text(claim, self._paint) + "\n")
+        self._out.flush()
+
+    def _last(self) -> Answer | None:
+        return self._conversation.answers[-1] if self._conversation.answers else None
 
     def _sources(self, _: str) -> str:
-        if self._last is None or not self._last.citations:
+        last = self._last()
+        if last is None or not last.citations:
             return "还没有出处:先提一个问题。"
-        return "\n".join(source_line(citation, self._paint) for citation in self._last.citations)
+        return "\n".join(source_line(citation, self._paint) for citation in last.citations)
 
-    def _open(self, number: str) -> str:
-        if self._last is None or not self._last.citations:
+    def _open(self, which: str) -> str:
+        if which and not which.isdecimal() and any(char in which for char in ":@"):
+            return self._page(self._qa.locate(which))
+        last = self._last()
+        if last is None or not last.citations:
             return "还没有出处:先提一个问题。"
-        count = len(self._last.citations)
-        if not number.isdecimal() or not 1 <= int(number) <= count:
-            return f"用法:/open N,N 从 1 到 {count}。"
-        citation = self._last.citations[int(number) - 1]
+        count = len(last.citations)
+        if not which.isdecimal() or not 1 <= int(which) <= count:
+            return f"用法:/open N,N 从 1 到 {count};或 /open 文件:行。"
+        return self._page(last.citations[int(which) - 1])
+
+    def _page(self, citation: Citation) -> str:
         document = self._qa.catalog.document(citation.document_id)
-        return page_text(citation, document, 6, self._paint)
+        if self._pager is None:
+            return page_text(citation, document, 6, self._paint)
+        self._pager(page_text(citation, document, -1, self._paint))
+        return self._paint.dim(f"看过了 {citation.path}。")
+
+    def _more(self, _: str) -> str:
+        last = self._last()
+        if last is None:
+            return _NOTHING
+        start, self._seen = self._seen, self._seen + _SHOWN
+        found = Understood(last.understood, topic_of(last) if self._follows(last) else None)
+        hits = self._qa.found(found, self._seen)[start:]
+        return hits_text(hits, self._paint) if hits else "没有更多的段落了。"
+
+    @staticmethod
+    def _follows(answer: Answer) -> bool:
+        return any("topic" in hit.shares for hit in answer.hits)
 
     def _explain(self, _: str) -> str:
-        if self._last is None:
-            return "还没有回答:先提一个问题。"
-        return hits_text(self._last.hits, self._paint, explain=True)
+        last = self._last()
+        if last is None or not last.hits:
+            return _NOTHING
+        return hits_text(last.hits, self._paint, explain=True)
+
+    def _save(self, name: str) -> str:
+        if not name:
+            return "用法:/save 文件,例如 /save 对话.md"
+        export(self._conversation.answers, Path(name).expanduser())
+        return f"已存:{name}({self.turns} 问)"
+
+    def _forget(self, _: str) -> str:
+        self._kept.forget()
+        self._conversation.answers.clear()
+        return "已忘掉这次对话。"
 
 
-def chat_in(qa: QA, ask: Callable[[str], Answer]) -> None:
+def chat_in(qa: QA, settings: ChatSettings, *, resume: bool = False) -> None:
     """Chat on standard input and output; line by line where input is no terminal.
 
     Args:
         qa: The index.
-        ask: Answers a question over it.
+        settings: How questions are answered.
+        resume: Take up the conversation that was kept last.
     """
-    chat = Chat(qa, ask, sys.stdout)
     if reconfigure := getattr(sys.stdin, "reconfigure", None):
         reconfigure(errors="replace")
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    kept = KeptConversation.latest() if resume else None
+    if kept is None and interactive:
+        kept = KeptConversation.begin()
+    chat = Chat(qa, settings, sys.stdout, kept=kept, pager=_page if interactive else None)
+    # What takes parts of speech apart is read while the first question is typed.
+    threading.Thread(target=qa.conversation().prepare, daemon=True).start()
     if interactive:
         manifest = qa.manifest
         sys.stdout.write(
-            _WELCOME.format(documents=manifest.documents, passages=manifest.passages) + "\n\n"
+            _WELCOME.format(documents=manifest.documents, passages=manifest.passages) + "\n"
         )
-    for line in _typed() if interactive else sys.stdin:
+    if resume:
+        sys.stdout.write(_resumed(chat) + "\n")
+    if interactive:
+        from qa.prompt import typed
+
+        titles = qa.catalog.titles()
+        sys.stdout.write("\n")
+        lines = typed(chat.commands, titles, [file.path for file in qa.catalog.files()])
+    else:
+        lines = iter(sys.stdin)
+    for line in lines:
         if line.strip() in ("/quit", "/exit"):
             return
         if line.strip():
             chat.say(line)
 
 
-def _typed() -> Iterator[str]:
-    """Lines that a person types, with history and editing, until Ctrl-D."""
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
-    from prompt_toolkit.formatted_text import FormattedText
-
-    commands = WordCompleter(["/sources", "/open", "/explain", "/help", "/quit"], sentence=True)
-    session: PromptSession[str] = PromptSession(
-        history=_history(), completer=commands, complete_while_typing=False
+def _resumed(chat: Chat) -> str:
+    told = (
+        f"接着上次的对话:已有 {chat.turns} 问。" if chat.turns else "没有可以接着的对话,从头开始。"
     )
-    while True:
-        try:
-            yield session.prompt(FormattedText([("bold", "问> ")]))
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
+    return told + (f"(有 {chat.damaged} 行记录读不出,略过)" if chat.damaged else "")
 
 
-def _history() -> History:
-    """Kept among the user's data; for this chat only where that cannot be written."""
-    from platformdirs import user_state_path
-    from prompt_toolkit.history import FileHistory, InMemoryHistory
+def _page(text: str) -> None:
+    """Show a long text in the user's pager, at the quotation."""
+    import click
 
+    marked = next((n for n, line in enumerate(text.split("\n"), 1) if "▶" in line), 1)
+    before = os.environ.get("LESS")
+    os.environ["LESS"] = f"-R +{max(1, marked - 5)}g"
     try:
-        folder = user_state_path("wenju", appauthor=False, ensure_exists=True)
-        file = folder / "history"
-        file.touch(mode=0o600)
-    except OSError:
-        return InMemoryHistory()
-    return FileHistory(str(file))
+        click.echo_via_pager(text)
+    finally:
+        if before is None:
+            del os.environ["LESS"]
+        else:
+            os.environ["LESS"] = before
