@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from qa.errors import EndpointError, InputError
 
@@ -20,6 +23,8 @@ _AGAIN = (429, 500, 502, 503, 504)
 _PAUSES = (0.5, 2.0)
 """Seconds before each further try; a server may ask for up to ``_LONGEST_PAUSE``."""
 _LONGEST_PAUSE = 10.0
+LONGEST = 86_400.0
+"""Seconds that may be waited for a reply, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,18 @@ class Endpoint:
         """Check the address.
 
         Raises:
-            InputError: It is not http or https, or the model has no name.
+            InputError: It is not http or https, the model has no name, the key cannot be sent, or
+                a limit makes no sense.
         """
         if not self.url.startswith(("http://", "https://")):
             raise InputError(
                 f"语言模型的地址应以 http:// 或 https:// 开头:{self.url}",
                 "例如:--llm http://127.0.0.1:8080/v1",
             )
+        if not (self.key.isascii() and self.key.isprintable()):
+            raise InputError("语言模型的密钥里有不能用的字符。", "请检查它有没有多余的换行。")
+        if not (self.max_tokens >= 1 and 0 < self.seconds <= LONGEST):
+            raise InputError(f"语言模型的限度不能用:{self.max_tokens} 词,{self.seconds} 秒。")
         if not self.model:
             raise InputError("没有写语言模型的名称。", "请加上 --llm-model 名称。")
 
@@ -68,7 +78,7 @@ class Endpoint:
         for number in range(len(_PAUSES) + 1):
             begun = False
             try:
-                for piece in self._once(messages, deadline):
+                for piece in self._awaited(messages, deadline):
                     begun = True
                     yield piece
             except _Again as error:
@@ -82,6 +92,39 @@ class Endpoint:
             else:
                 return
 
+    def _awaited(self, messages: Sequence[Mapping[str, str]], deadline: float) -> Iterator[str]:
+        """One try, read by a thread of its own: no server outlasts the deadline."""
+        arrived: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
+        left_alone = threading.Event()
+
+        def read() -> None:
+            try:
+                for piece in self._once(messages, deadline):
+                    arrived.put(piece)
+                    if left_alone.is_set():
+                        return
+                arrived.put(None)
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                arrived.put(error)
+
+        threading.Thread(target=read, daemon=True).start()
+        try:
+            while True:
+                try:
+                    piece = arrived.get(timeout=max(0.0, deadline - time.monotonic()))
+                except queue.Empty:
+                    raise self._too_slow() from None
+                if piece is None:
+                    return
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece
+        finally:
+            left_alone.set()
+
+    def _too_slow(self) -> EndpointError:
+        return EndpointError(f"语言模型 {self.seconds:g} 秒内没有答完。")
+
     def _once(self, messages: Sequence[Mapping[str, str]], deadline: float) -> Iterator[str]:
         body = {
             "model": self.model,
@@ -94,7 +137,7 @@ class Endpoint:
             if response.status_code != 200:
                 _refused(response)
             finished = False
-            for content in _events(response, deadline):
+            for content in _events(response):
                 if content == "[DONE]":
                     return
                 piece, finished = _piece(content, finished)
@@ -105,7 +148,7 @@ class Endpoint:
 
     @contextmanager
     def _sent(self, body: Mapping[str, Any], deadline: float) -> Iterator[httpx2.Response]:
-        client = _client(deadline)
+        client = _client(self.url, deadline)
         import httpx2
 
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
@@ -120,10 +163,10 @@ class Endpoint:
                 ) as response,
             ):
                 yield response
-        except httpx2.TimeoutException as error:
-            raise EndpointError(f"语言模型 {self.seconds:.0f} 秒内没有答完。") from error
-        except httpx2.ConnectError as error:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise _Again(f"连不上语言模型:{self.url}") from error
+        except httpx2.TimeoutException as error:
+            raise self._too_slow() from error
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, ValueError) as error:
             raise EndpointError(f"语言模型的连接断了({type(error).__name__})。") from error
 
@@ -136,7 +179,7 @@ class _Again(Exception):
         self.after = after
 
 
-def _client(deadline: float) -> httpx2.Client:
+def _client(url: str, deadline: float) -> httpx2.Client:
     try:
         import httpx2
     except ImportError as error:
@@ -144,8 +187,11 @@ def _client(deadline: float) -> httpx2.Client:
             "用语言模型需要另外安装 httpx2。", "请运行:pip install 'wenju[llm]'"
         ) from error
     left = max(0.1, deadline - time.monotonic())
-    # A redirect would carry the passages, and the key, to where nobody sent them.
-    return httpx2.Client(timeout=httpx2.Timeout(left, connect=min(10.0, left)))
+    # Redirects are not followed: one would carry the passages, and the key, to where nobody sent
+    # them. Nor does what is asked of this machine go through a proxy.
+    own = (urlsplit(url).hostname or "") in ("localhost", "127.0.0.1", "::1")
+    timeout = httpx2.Timeout(left, connect=min(10.0, left))
+    return httpx2.Client(timeout=timeout, trust_env=not own)
 
 
 def _refused(response: httpx2.Response) -> None:
@@ -162,15 +208,13 @@ def _refused(response: httpx2.Response) -> None:
     raise EndpointError(f"语言模型不接受这个请求(HTTP {status})。")
 
 
-def _events(response: httpx2.Response, deadline: float) -> Iterator[str]:
+def _events(response: httpx2.Response) -> Iterator[str]:
     """The ``data:`` lines of an event stream."""
     rest, size = b"", 0
     for chunk in response.iter_bytes():
         size += len(chunk)
         if size > _LARGEST:
             raise EndpointError(f"语言模型的回答太大(超过 {_LARGEST // 1000} KB)。")
-        if time.monotonic() > deadline:
-            raise EndpointError("语言模型答得太慢。")
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
@@ -190,12 +234,12 @@ def _piece(content: str, finished: bool) -> tuple[str, bool]:
     """The text of one event, and whether the reply has come to its end."""
     try:
         event = json.loads(content)
-        if "error" in event:
+        if event.get("error"):
             raise EndpointError("语言模型报告了错误。")
         if not event["choices"]:  # Usage, at the end.
             return "", finished
         choice = event["choices"][0]
-        piece = choice.get("delta", {}).get("content") or ""
+        piece = (choice.get("delta") or {}).get("content") or ""
         piece = "" + piece  # Text, or a TypeError.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EndpointError("语言模型的回答不是合用的 JSON。") from error

@@ -15,33 +15,36 @@ from qa.index.catalog import Catalog
 from qa.index.sparse import Sparse
 from qa.index.tokens import content_bigrams
 from qa.reader.answers import abstained, answered, is_furniture
-from qa.reader.kinds import asks_several, clauses, parts
+from qa.reader.kinds import FITS, Kind, asked, asks_several, candidates, choose, clauses, parts
 from qa.reader.model import ReaderModel, Reading
 from qa.reader.widen import whole_list, widened
 from qa.text import coverage, fold, sentences
 from qa.types import Answer, Hit, Passage, Span
 
-# How much the logarithms of two probabilities count beside a passage's score: that it answers, and
-# that the answer begins and ends where it does. Fitted by tests/bench/calibrate.py.
-_JOIN = {"answers": 1.28, "span": 1.10}
+# How much the logarithm of the probability that an answer begins and ends where it does counts
+# beside a passage's score. Fitted by tests/bench/calibrate.py.
+READING_WEIGHT = 0.88
 
 # Logistic regression, by the same script: does the evidence hold the answer?
 _CONFIDENCE = {
-    "relevant": 0.083,
-    "answers": 0.124,
-    "span": 0.176,
-    "none": -0.147,
-    "covered": 1.913,
-    "sentence": 1.576,
-    "numbers": 2.165,
-    "": -3.776,
+    "relevant": -0.437,
+    "answers": 0.243,
+    "span": 0.113,
+    "none": -0.294,
+    "covered": 3.291,
+    "sentence": 1.471,
+    "numbers": 2.285,
+    "lead": 0.203,
+    "": -5.019,
 }
-ABSTAIN_BELOW = 0.12
+ABSTAIN_BELOW = 0.08
 """Confidence under which nothing is answered, unless told otherwise: on the held-out sets about 5 %
 of the questions that have an answer are refused there."""
 
 MOST_READ = 20
 """Passages that are read for one question, at most."""
+_LEAD = 6.0
+"""Points of retrieval beyond which being ahead says no more."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -92,7 +95,7 @@ class ExtractiveReader:
             question,
             ranked,
             [widen(text, span) for span in self._spans(question, best, said)],
-            self._confidence(question, best),
+            self._confidence(question, best, hits),
             ABSTAIN_BELOW if min_confidence is None else min_confidence,
         )
 
@@ -120,6 +123,8 @@ class ExtractiveReader:
         The model gives one answer to a question of two parts where it is surer of one of them.
         """
         spans = [one.span for one in best.reading.found]
+        if len(spans) == 1:
+            spans = [_of_unit(fold(question), fold(best.hit.passage.text), spans[0])]
         asking = clauses(fold(question))
         if len(spans) >= len(asking):
             return spans
@@ -130,11 +135,35 @@ class ExtractiveReader:
             spans += [one.span for one in found if not any(_overlap(one.span, s) for s in spans)]
         return spans
 
-    def _confidence(self, question: str, best: _Read) -> float:
+    def _confidence(self, question: str, best: _Read, hits: Sequence[Hit]) -> float:
         """Probability that the evidence answers the question."""
-        features = confidence_features(self._sparse, question, best.hit.passage, best.reading)
+        passage = best.hit.passage
+        ahead = lead(passage, hits)
+        features = confidence_features(self._sparse, question, passage, best.reading, ahead)
         logit = sum(weight * features[name] for name, weight in _CONFIDENCE.items())
         return 1 / (1 + math.exp(-logit))
+
+
+def _of_unit(question: str, text: str, span: Span) -> Span:
+    """The number with the unit asked for (多少起), where the span has it not and its sentence does.
+
+    Args:
+        question: Folded.
+        text: Of the passage, folded.
+        span: What the model takes for the answer.
+    """
+    things = asked(question)
+    if len(things) != 1 or things[0].kind is not Kind.NUMBER or not things[0].unit:
+        return span
+    if any(fit == FITS for _, fit in candidates(things[0], text[slice(*span)])):
+        return span
+    for start, end in sentences(text):
+        if start <= span[0] < end:
+            sentence = text[start:end]
+            fitting = {one for one, fit in candidates(things[0], sentence) if fit == FITS}
+            chosen = [one for one in choose(things, question, sentence) if one in fitting]
+            return (start + chosen[0][0], start + chosen[0][1]) if chosen else span
+    return span
 
 
 def _overlap(one: Span, other: Span) -> bool:
@@ -142,36 +171,32 @@ def _overlap(one: Span, other: Span) -> bool:
 
 
 def _share(reading: Reading) -> float:
-    features = join_features(reading)
-    return sum(weight * features[name] for name, weight in _JOIN.items())
+    """What reading adds to a passage's score: at most 0."""
+    return READING_WEIGHT * reading.span
 
 
-def join_features(reading: Reading) -> Mapping[str, float]:
-    """Logarithms of probabilities, at most 0, by the names of their weights."""
-    return {
-        "answers": _log_sigmoid(reading.answers),
-        "span": reading.span,
-    }
-
-
-def _log_sigmoid(logit: float) -> float:
-    return -math.log1p(math.exp(-logit)) if logit > -30 else logit
+def lead(passage: Passage, hits: Sequence[Hit]) -> float:
+    """How far a passage was found before the best other one, within ±_LEAD; 0 without another."""
+    own = max(hit.score for hit in hits if hit.passage.id == passage.id)
+    others = [hit.score for hit in hits if hit.passage.id != passage.id]
+    return max(-_LEAD, min(_LEAD, own - max(others))) if others else 0.0
 
 
 def confidence_features(
-    sparse: Sparse, question: str, passage: Passage, reading: Reading
+    sparse: Sparse, question: str, passage: Passage, reading: Reading, ahead: float
 ) -> Mapping[str, float]:
     """What the confidence is made of, by the names of its weights.
 
-    Beside the model's own: how much of the question stands in the passage, and in the sentence
-    of the answer, both with what stands above; and whether all its numbers do.
+    Beside the model's own, and how far ``ahead`` of all others the passage was found: how much of
+    the question stands in the passage, and in the sentence of the answer, both with what stands
+    above; and whether all its numbers do.
     """
-    asked, text = fold(question), fold(passage.text)
-    weights = sparse.idf("bigrams", content_bigrams(asked))
+    folded, text = fold(question), fold(passage.text)
+    weights = sparse.idf("bigrams", content_bigrams(folded))
     above = fold("\n".join((passage.article.title, *passage.headings)))
     start, end = reading.found[0].span
     sentence = "".join(text[a:b] for a, b in sentences(text) if a < end and start < b)
-    numbers = set(_NUMBER.findall(asked))
+    numbers = set(_NUMBER.findall(folded))
     return {
         "relevant": reading.relevant,
         "answers": reading.answers,
@@ -180,6 +205,7 @@ def confidence_features(
         "covered": coverage(weights, f"{above}\n{text}"),
         "sentence": coverage(weights, f"{above}\n{sentence}"),
         "numbers": float(numbers <= set(_NUMBER.findall(f"{above}\n{text}"))),
+        "lead": ahead,
         "": 1.0,
     }
 

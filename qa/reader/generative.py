@@ -50,21 +50,36 @@ _OMITTED = "(此处略去一句)"
 
 # What a text says to a model, not to its readers; in folded text without white space.
 _TO_A_MODEL = re.compile(
-    r"(?:忽略|无视|忘记|忘掉|抛开|不要理会|不必理会|跳过|(?<!全)覆盖|推翻|作废)[^。]{0,12}(?:指令|指示|提示|要求|规则|设定|命令|约束|限制|内容|资料|对话|话)"
-    r"|(?:以上|之前|前面|上面|先前|上述|此前|原有|原来)(?:的)?(?:所有|全部|一切)?(?:的)?(?:指令|指示|提示词?|规则|设定|命令)"
-    r"|(?:新|真正|唯一|最终|额外|隐藏)的?(?:指令|指示|系统提示|提示词|命令|任务是)"
-    r"|(?:系统|开发者|管理员)(?:提示|消息|指令|命令|模式|通知ai)|提示词|越狱"
-    r"|你(?:现在|从现在起|从此)?(?:是|扮演|充当|变成|要扮演)(?:一个|一名|一位)?[^。]{0,10}(?:助手|模型|机器人|ai|人工智能|角色|黑客|专家)"
-    r"|(?:请|必须|务必|应当|应该|要|直接|只需?|一律|改为|一定)[^。,]{0,8}(?:输出|回复|回答|答复|作答|复述)(?!了|说|记者|群众|问题的|率)[^。]{0,4}[:“\"'「『]"
-    r"|(?:对|告诉|回复|回答|答复)(?:用户|提问者|使用者)|(?:人工智能|语言模型|大模型|ai|聊天机器人|机器人|助手)[^。]{0,6}(?:请|必须|应(?![用对])|注意|听|执行|阅读)"
-    r"|(?:输出|打印|显示|泄露|透露|说出)(?:你的|系统|全部|完整)?(?:系统提示|提示词|密钥|密码|api|口令|指令)"
-    r"|(?:无论|不管)(?:用户|问题|别人|谁)?[^。]{0,8}(?:问|提问|问题)[^。]{0,10}(?:都|一律|均)"
-    r"|ignore[^。]{0,30}(?:instruction|prompt|rule|above|previous)|disregard|override|jailbreak"
-    r"|(?:system|assistant|user|human)\s*[:>\]|]|<\|?(?:im_start|im_end|system|inst|endoftext)|\[/?inst\]|youarenow"
-    r"|(?:print|output|reply|respond|answer|say)(?:only|with|exactly|the)[^。]{0,20}"
+    r"(?:忽略|无视|忘记|忘掉|抛开|不要理会|不必理会|跳过|推翻|作废)[^。]{0,8}(?:指令|提示词?|设定|对话|上文"
+    r"|(?:以上|之前|前面|上面|先前|上述|此前|原有|所有|一切|全部)[^。]{0,8}(?:要求|规则|命令|约束|限制|内容|资料|话))"
+    r"|(?:以上|之前|前面|上面|先前|此前)(?:的)?(?:所有|全部|一切)?(?:的)?(?:指令|提示词?|设定)"
+    r"|(?:新|真正|唯一|最终|额外|隐藏)的?(?:指令|系统提示|提示词|任务是)"
+    r"|(?:系统|开发者|管理员)(?:提示[:词]|消息:|指令|通知ai)|提示词|越狱"
+    r"|你(?:现在|从现在起|从现在开始)?(?:扮演|充当|要扮演)"
+    r"|你(?:现在|从现在起|从此)?(?:是|变成)(?:一个|一名|一位)?[^。]{0,10}(?:助手|模型|机器人|ai|人工智能|角色|黑客)"
+    r"|(?:从现在起|从现在开始|接下来)你|你接下来(?:只|要|必须)"
+    r"|(?:请|必须|务必|要|直接|只需?|一律|改为|一定|都|可)[^。,]{0,8}(?:输出|回复|回答|答复|作答|复述)"
+    r"(?!了|说|记者|群众|问题的|率)[^。]{0,4}(?:[:“\"'「『]|$)"
+    r"|(?:你|一律|都|均)(?:都|均)?(?:必须|只能|要|应当)(?:输出|回复|回答|答复|作答|复述|说)"
+    r"|任何(?:问题|提问)[^。]{0,8}(?:都|均|一律)[^。]{0,4}(?:答|说|回复|输出)"
+    r"|如果(?:你)?不(?:回答|输出|回复|说)"
+    r"|(?:对|告诉|回复|回答|答复)(?:用户|提问者|使用者)(?:说|称|:)"
+    r"|(?:给|致)(?:所有)?(?:人工智能|语言模型|大模型|ai|机器人)(?:的|助手|模型)*(?:说明|指令|留言|提示|通知|话)"
+    r"|亲爱的(?:ai|人工智能|助手|模型)"
+    r"|(?:人工智能|语言模型|大模型|ai|聊天机器人|助手)[^。]{0,6}(?:请(?!教)|必须|注意:|听好|执行以下|阅读到)"
+    r"|(?:输出|打印|显示|泄露|透露|说出)(?:你的|系统|全部|完整)*(?:系统提示|提示词|密钥|api|口令|指令)"
+    r"|(?:无论|不管)[^。]{0,8}(?:问|提问)[^。]{0,10}(?:都|一律|均)?[^。]{0,4}(?:答|说|回复|输出)"
+    r"|ignore[^。]{0,30}(?:instruction|prompt|rule|above|previous)|disregard(?:all|any|the|previous)"
+    r"|forget(?:everything|all|what)|jailbreak|youmust(?:now)?(?:answer|say|reply|output|respond)"
+    r"|(?:^|[。<\[|])(?:system|assistant|user|human|用户|助手|系统)[:>\]|]|\"role\":|imstart|imend|endoftext"
+    r"|\[/?inst\]|youarenow|(?:print|output|reply|respond|answer|say)(?:only|with|exactly)"
 )
 _MARKERS = re.compile(r"[\[［【](?:资料|資料)?\s*(\d{1,3}(?:\s*[,,、]\s*\d{1,3})*)\s*[\]］】]")
 _AFTER = re.compile(rf"(?:\s*(?:{_MARKERS.pattern}))+[。.;;!!??]?")
+_AHEAD = 70
+"""Characters after a quotation or a bracket that may make its sentence go on."""
+_UNSURE = re.compile(r"[”’」』\"')）》〉][\s\S]{0,8}$|[(（](?![\s\S]*[)）])")
+_NONE = re.compile(r"未找到(?:相关)?的?(?:答案|内容|信息|资料|结果)?")
 _BULLET = re.compile(r"^\s*(?:\d{1,2}[.、))](?!\d)|[-*•·#>]+)\s*|\*\*")
 
 
@@ -98,9 +113,7 @@ def _shown(hit: Hit) -> tuple[str, str]:
     article = hit.passage.article
     about = (article.title, *hit.passage.headings, article.publisher, article.date)
     title = " ".join(part for part in about if part and not is_instruction(part))
-    return visible(" ".join(title.split())), "\n".join(
-        _without_instructions(line) for line in visible(hit.passage.text).split("\n")
-    )
+    return visible(" ".join(title.split())), visible(_without_instructions(hit.passage.text))
 
 
 def is_instruction(text: str) -> bool:
@@ -109,17 +122,22 @@ def is_instruction(text: str) -> bool:
     return _TO_A_MODEL.search(plain) is not None
 
 
-def _without_instructions(line: str) -> str:
-    """A paragraph up to its first instruction: what follows one belongs to it."""
-    for start, end in sentences(line):
-        if is_instruction(line[start:end]):
-            return line[:start] + _OMITTED
-    return _OMITTED if is_instruction(line) else line
+def _without_instructions(text: str) -> str:
+    """A passage up to its first instruction: what follows one may belong to it."""
+    cut = sentences(text)
+    orders = [is_instruction(text[start:end]) for start, end in cut]
+    for number, (start, end) in enumerate(cut):
+        following = cut[number + 1][1] if number + 1 < len(cut) else end
+        # One may be spread over two sentences.
+        spread = not any(orders[number : number + 2]) and is_instruction(text[start:following])
+        if orders[number] or spread:
+            return text[:start] + _OMITTED
+    return text
 
 
 def _messages(question: str, shown: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     """System rules, two examples, and the question with its passages as quoted data."""
-    script = "hant" if any(fold(c) != c for c in question if c > "一") else "hans"
+    script = "hant" if any("一" <= c <= "鿿" and fold(c) != c for c in question) else "hans"
     messages = [{"role": "system", "content": _SYSTEM[script]}]
     for asked, passages, answer in _SHOTS:
         messages.append({"role": "user", "content": _asked(asked, passages)})
@@ -143,7 +161,9 @@ def _split(text: str) -> list[str]:
     for _, end in sentences(text):
         if after := _AFTER.match(text, end):
             end = after.end()
-        # A marker may still be on its way.
+        # A marker, or what makes the sentence go on, may still be on its way.
+        if len(text) - end < _AHEAD and _UNSURE.search(text[start:end]):
+            break
         if end > start and text[end:].strip() and not re.match(r"\s*[\[［【]", text[end:]):
             pieces.append(text[start:end])
             start = end
@@ -163,7 +183,7 @@ def _claims(
         text = _BULLET.sub("", _MARKERS.sub("", piece)).strip()
         text = re.sub(r"\s+(?=[。,;!?,;!?])", "", text)
         bare = re.sub(r"[。.!\s]+$", "", text)
-        if not bare or fold(bare).startswith(NOT_FOUND):
+        if not bare or _NONE.fullmatch(fold(bare)):
             continue
         cited = ["\n".join(shown[number - 1]) for number in known]
         yield Claim(text, known, tuple(problems(text, question, cited)))

@@ -47,6 +47,8 @@ UNITS = (
 """Alternatives of a regular expression: what numbers count, longer ones before their parts."""
 _CALENDAR = ("年", "月", "日")
 _PERCENT = "%"
+FITS = 2.0
+"""How well a candidate fits that has the unit, or the position, asked for."""
 _NOUNS = (
     (
         "票价|价格|单价|租金|成本|金额|资金|奖金|补偿金|救助金|贷款|款|费|资产|工资|收入|产值|投资|补贴|罚款",
@@ -209,7 +211,7 @@ def _fits_unit(one: Asked, number: re.Match[str]) -> float:
     units = one.unit.split("|")
     percent = number["percent"] or number.group().startswith("百分之")
     if (one.unit == _PERCENT and percent) or (number["unit"] and number["unit"] in units):
-        return 2.0
+        return FITS
     if number["unit"] in _CALENDAR or re.search("[元米亩]", one.unit):
         return 0.0
     return 0.3 if one.unit else 0.5 if re.fullmatch("[一二三]", number.group()) else 1.0

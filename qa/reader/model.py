@@ -12,6 +12,7 @@ import numpy as np
 
 from qa.index.encoder import open_session, open_tokenizer
 from qa.index.prepared import INPUTS, MODEL_FILE, TOKENIZER_FILE
+from qa.index.tokens import content_bigrams
 from qa.reader.pairs import Pair, head, pair
 from qa.reader.prepared import OUTPUTS, Manifest
 from qa.reader.spans import Found, answers, boundaries
@@ -77,12 +78,14 @@ class ReaderModel:
 
         Args:
             question: As asked.
-            passage: What is read, with its title.
+            passage: What is read; with its title where that has words of the question that the
+                text has not: whose figure it is. Elsewhere a title only makes answers fewer.
             count: How many answers there may be.
             barred: Characters of the passage that no answer may touch.
         """
-        above = head(fold(passage.article.title))
-        folded = fold(passage.text)
+        folded, title = fold(passage.text), fold(passage.article.title)
+        names = [term for term in content_bigrams(fold(question)) if term not in folded]
+        above = head(title) if any(term in title for term in names) else ""
         readings = []
         for offset, read in self._pieces(fold(question), above, folded):
             span, verdict = self.logits(read)

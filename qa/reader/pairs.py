@@ -13,7 +13,7 @@ from qa.types import Span
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-BEGIN, PAD, END = 0, 1, 2
+BEGIN, PAD, END, UNKNOWN = range(4)
 """Ids of the special tokens, which the reader's vocabulary keeps."""
 MAX_TOKENS = 384
 """Tokens of a pair; what a passage has beyond them is not read."""

@@ -147,6 +147,17 @@ def load(path: Path) -> tuple[Tokenizer, ReaderNetwork, str]:
     return tokenizer, network.eval(), origin
 
 
+def take_over(network: ReaderNetwork, path: Path) -> None:
+    """Set a network to the weights in a file; it keeps its own vocabulary.
+
+    Raises:
+        ModelError: As ``load`` does.
+    """
+    state = load(path)[1].state_dict()
+    del state[_WORDS]
+    network.load_state_dict(state, strict=False)
+
+
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """The weights: float32 by the names of the network's parameters, and the vocabulary."""
     from safetensors import SafetensorError

@@ -3,9 +3,10 @@
     python -m tests.bench.calibrate DATA [--limit N] [--work FOLDER]
 
 Fitted on what the reader was not trained on: held-out contexts of DRCD dev, and held-out articles
-of the news set with the questions written over them. The join is the weights of a softmax over
-five passages; the confidence is a logistic regression of "the evidence holds the answer", on each
-question twice: as it is, and with its own document taken out of what was found.
+of the news set and passages of NoMIRACL with the questions written over them. The join is the
+weights of a softmax over five passages; the confidence is a logistic regression of "the evidence
+holds the answer", on each question three times: as it is, with its own document taken out of what
+was found, and with the sentences that hold an answer taken out of all passages: a near miss.
 """
 
 from __future__ import annotations
@@ -13,19 +14,18 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
 
 from qa import QA, metrics
-from qa.reader import extractive
-from qa.reader.extractive import barred, confidence_features, join_features
+from qa.reader.extractive import barred, confidence_features, lead
 from qa.reader.kinds import parts
 from qa.text import fold, sentences
 from qa.types import Hit
-from tests.bench.datasets import Item, squad, written
+from tests.bench.datasets import Item, encyclopedia, squad, written
 from tests.bench.quality import indexed, kept
 
 DEPTH = 5
@@ -53,10 +53,14 @@ def look(qa: QA, item: Item, hits: Sequence[Hit]) -> Found:
         reading = qa.reader._model.read(item.question, passage, count, barred(passage))
         if not reading.found:
             continue
-        join.append([hit.score - hits[0].score, *join_features(reading).values()])
+        join.append([hit.score - hits[0].score, reading.span])
         spans = [one.span for one in reading.found]
         features.append(
-            dict(confidence_features(qa.reader._sparse, item.question, passage, reading))
+            dict(
+                confidence_features(
+                    qa.reader._sparse, item.question, passage, reading, lead(passage, hits[:DEPTH])
+                )
+            )
         )
         text = "".join(
             passage.text[a:b]
@@ -75,9 +79,22 @@ def gather(qa: QA, items: list[Item], limit: int) -> list[Found]:
         hits = qa.search(item.question, 40)
         found.append(look(qa, item, hits))
         if item.answers:
+            unanswerable = Item(item.question, "", ())
             others = [hit for hit in hits if Path(hit.path).name != item.document]
-            found.append(look(qa, Item(item.question, "", ()), others))
+            found.append(look(qa, unanswerable, others))
+            found.append(look(qa, unanswerable, [h for hit in hits if (h := gone(hit, item))]))
     return [one for one in found if len(one.join)]
+
+
+def gone(hit: Hit, item: Item) -> Hit | None:
+    """A hit without the sentences that hold an answer; None where nothing else is left."""
+    text = hit.passage.text
+    kept = [
+        text[a:b]
+        for a, b in sentences(text)
+        if not any(same(answer, text[a:b]) for answer in item.answers)
+    ]
+    return replace(hit, passage=replace(hit.passage, text="".join(kept))) if kept else None
 
 
 def fit_join(found: list[Found]) -> np.ndarray:
@@ -144,14 +161,13 @@ def main() -> None:
         for name, make in (
             ("DRCD dev, held out", lambda to: squad(sets / "drcd_dev.json.gz", to, held_out=5)),
             ("news, held out", lambda to: written(sets / "news_30k.jsonl.gz", to)),
+            ("NoMIRACL, held out", lambda to: encyclopedia(sets / "nomiracl_zh.json.gz", to)),
         ):
             items = make(work / name)
             gathered[name] = gather(indexed(work, name, work / name), items, arguments.limit)
     fitted = [one for found in gathered.values() for one in found]
     join = fit_join(fitted)
-    print(
-        "join:", dict(zip(extractive._JOIN, np.round(join[1:] / join[0], 3).tolist(), strict=True))
-    )
+    print("weight of reading:", round(float(join[1] / join[0]), 3))
     names = list(fitted[0].features[0])[:-1]
     x, y, _ = chosen(fitted, join, names)
     confidence = fit_confidence(x, y)

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa.reader.training.sets import WRITTEN
+from qa.reader.training.sets import ENCYCLOPEDIA, WRITTEN
 from qa.reader.training.settings import Settings
 
 
@@ -82,4 +82,26 @@ def written(news: Path, corpus: Path) -> list[Item]:
         )
         for line in lines
         if "question" in line and line["article"] in held_out
+    ]
+
+
+def encyclopedia(nomiracl: Path, corpus: Path) -> list[Item]:
+    """Passages of NoMIRACL as text files; the questions written over those held out."""
+    corpus.mkdir(parents=True, exist_ok=True)
+    with gzip.open(nomiracl, "rt", encoding="utf-8") as stream:
+        queries = json.load(stream)
+    texts = {one["docid"]: one["text"] for query in queries for one in query["passages"]}
+    for name, text in texts.items():
+        (corpus / f"{name}.txt").write_text(text, "utf-8", newline="")
+    lines = [json.loads(line) for line in ENCYCLOPEDIA.read_text("utf-8").splitlines()]
+    asked_about = list(dict.fromkeys(line["passage"] for line in lines))
+    held_out = set(asked_about[:: Settings().held_out_encyclopedia])
+    return [
+        Item(
+            line["question"],
+            f"{line['passage']}.txt",
+            (texts[line["passage"]][slice(*line["answer"])],),
+        )
+        for line in lines
+        if line["passage"] in held_out
     ]

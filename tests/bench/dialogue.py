@@ -3,10 +3,11 @@
     python -m tests.bench.dialogue DATA [--work FOLDER] [--dialogues FILE] [--show]
 
 DATA is the folder with ``questions/`` and ``data/``. Dialogues over the seeds and over news
-articles are asked as they stand, each in a conversation of its own. A question that depends on those before
-it counts beside the same question asked in full; one that stands alone, beside itself asked alone.
-What is counted is whether the evidence is in one of the first three passages, and whether the short
-answer holds one of the known answers. ``--show`` prints how each question was understood.
+articles are asked as they stand, each in a conversation of its own. A question that depends on
+those before it counts beside the same question asked in full; one that stands alone, beside itself
+asked alone. What is counted is whether the evidence is in one of the first three passages, and
+whether the short answer holds one of the known answers. ``--show`` prints how each question was
+understood.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ class Tally:
     def row(self, name: str) -> str:
         n = max(1, self.turns)
         return (
-            f"{name:34}{self.turns:5}  evidence in first {FIRST}: {self.found} ({self.found / n:.3f})"
-            f", asked in full {self.alone} ({self.alone / n:.3f})  answer {self.answered}, in full "
-            f"{self.answered_alone}  understood otherwise than typed {self.changed}"
+            f"{name:40}{self.turns:5}  evidence in first {FIRST}: {self.found} "
+            f"({self.found / n:.3f}), asked in full {self.alone} ({self.alone / n:.3f})  answer "
+            f"{self.answered}, in full {self.answered_alone}  understood otherwise than typed "
+            f"{self.changed}"
         )
 
 

@@ -236,9 +236,9 @@ def leave_out(part: str) -> None:
     if part == "titles":
         model.head = lambda title: ""
     elif part == "reading in the join":  # The first passage is the best.
-        extractive._JOIN = dict.fromkeys(extractive._JOIN, 0.0)
+        extractive.READING_WEIGHT = 0.0
     elif part == "retrieval in the join":
-        extractive._JOIN = {name: 1e6 * weight for name, weight in extractive._JOIN.items()}
+        extractive.READING_WEIGHT *= 1e6
     elif part == "calibration":  # The model's own word.
         extractive._CONFIDENCE = {"answers": 1.0}
     elif part == "widening":

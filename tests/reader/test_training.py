@@ -46,6 +46,18 @@ def squad(path, pages=PAGES):
     return path
 
 
+def nomiracl(path):
+    passages = [
+        {"docid": f"p{number}", "text": f"白塔: {PAGES[number]}"} for number in range(1, len(PAGES))
+    ]
+    queries = [
+        {"subset": kind, "question": kind, "passages": passages}
+        for kind in ("relevant", "non_relevant")
+    ]
+    path.write_text(json.dumps(queries), "utf-8")
+    return path
+
+
 class TestSets:
     def test_a_squad_file_is_folded_and_its_spans_are_the_answers(self, tmp_path):
         found = sets.squad(squad(tmp_path / "a.json.gz"))
@@ -89,14 +101,37 @@ class TestSets:
         assert [asked.question for asked in part.asked] == ["几座桥?"]
         assert fold(PAGES[0]) not in {text.body for text in part.texts}
 
-    def test_only_unrelated_passages_of_nomiracl_are_taken(self, tmp_path):
-        path = tmp_path / "n.json"
-        queries = [
-            {"subset": kind, "question": kind, "passages": [{"text": "甲"}, {"text": "乙"}]}
-            for kind in ("relevant", "non_relevant")
-        ]
-        path.write_text(json.dumps(queries), "utf-8")
-        assert sets.nomiracl(path).unrelated == [("non_relevant", "甲"), ("non_relevant", "乙")]
+    def test_of_nomiracl_own_questions_only_unrelated_passages_are_taken(self, tmp_path):
+        path = nomiracl(tmp_path / "n.json")
+        texts = [("non_relevant", f"白塔: {page}") for page in map(fold, PAGES[1:])]
+        assert sets.nomiracl(path).unrelated == texts
+
+    def test_questions_over_the_passages_of_nomiracl_find_their_answers(
+        self, tmp_path, monkeypatch
+    ):
+        path = nomiracl(tmp_path / "n.json")
+        written = tmp_path / "encyclopedia.jsonl"
+        lines = []
+        for number, question, answer in ((1, "几座桥?", "五座"), (2, "幾座塔?", "七座")):
+            start = f"白塔: {PAGES[number]}".index(answer)
+            span = [start, start + len(answer)]
+            lines.append({"passage": f"p{number}", "question": question, "answer": span})
+        written.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
+        monkeypatch.setattr(sets, "ENCYCLOPEDIA", written)
+        found = sets.nomiracl(path)
+        assert [asked.question for asked in found.asked] == ["几座桥?", "几座塔?"]
+        assert [text.title for text in found.texts] == ["白塔", "白塔"]
+        said = [found.texts[a.text].body[slice(*a.spans[0])] for a in found.asked]
+        assert said == ["五座", "七座"]
+        assert [a.question for a in sets.nomiracl(path, skip=2).asked] == ["几座塔?"]
+
+    def test_the_questions_over_an_encyclopedia_are_whole(self):
+        lines = [json.loads(line) for line in sets.ENCYCLOPEDIA.read_text("utf-8").splitlines()]
+        assert len(lines) > 8000
+        for line in lines:
+            start, end = line["answer"]
+            assert 0 < start < end
+            assert line["question"].strip()
 
     def test_the_written_questions_are_whole(self):
         lines = [json.loads(line) for line in sets.WRITTEN.read_text("utf-8").splitlines()]
@@ -111,8 +146,7 @@ class TestSets:
             assert line["question"].strip()
 
     def test_the_invented_texts_hold_their_answers(self):
-        found = sets.invented(since=2)
-        assert found.since == 2
+        found = sets.invented()
         assert any(not asked.spans for asked in found.asked)
         for asked in found.asked:
             body = found.texts[asked.text].body
@@ -195,22 +229,14 @@ class TestExamples:
         assert (one.spans, one.relevant) == ((), True)
         assert "白马镇" in one.passage
 
-    def test_a_set_may_be_read_later(self):
-        given = QuestionSet([Text("", PAGES[1])], [Asked("白马镇有几座塔?", 0, ())], since=1)
-        examples = Examples([given], always())
-        assert [len(examples.epoch(number)) for number in range(3)] == [0, 1, 1]
-
-    def test_terse_answers_teach_no_bounds_after_a_while_and_fewer_are_read(self):
+    def test_terse_answers_teach_no_bounds_and_fewer_are_read(self):
         body = PAGES[1]
         spans = [(body.index(a), body.index(a) + len(a)) for a in ("五座", "800吨")]
         asked = [Asked("几座桥?", 0, (spans[0],)), Asked("几座桥,多少吨?", 0, tuple(spans))]
         given = QuestionSet([Text("", body)], asked, terse=True)
-        settings = always(terse_until=1, terse_share=1.0, shortest=300)
-        first, then = (Examples([given], settings).epoch(number) for number in range(2))
-        assert [one.bounds for one in first] == [True, True]
-        assert [one.bounds for one in then] == [False, True]
-        fewer = always(terse_until=1, terse_share=0.0)
-        assert Examples([given], fewer).epoch(1) == []
+        read = Examples([given], always(terse_share=1.0, shortest=300)).epoch(0)
+        assert [one.bounds for one in read] == [False, True]
+        assert Examples([given], always(terse_share=0.0)).epoch(0) == []
 
     def test_titles_are_shown_to_some(self, found):
         assert {o.above for o in Examples([found], always(titled=1.0)).epoch(0)} == {"《镇志》"}
@@ -224,10 +250,12 @@ def test_a_run_that_was_stopped_goes_on_and_its_weights_can_be_loaded(
     import torch
 
     from qa.reader import weights as reader_weights
+    from qa.reader.network import ReaderNetwork
     from qa.reader.training import __main__ as training
 
     monkeypatch.setattr(training, "Settings", lambda: Settings(epochs=2, batch_tokens=400))
-    monkeypatch.setattr(sets, "WRITTEN", tmp_path / "questions.jsonl")
+    for name in ("WRITTEN", "ENCYCLOPEDIA"):
+        monkeypatch.setattr(sets, name, tmp_path / "questions.jsonl")
     (tmp_path / "questions.jsonl").write_text("", "utf-8")
     (tmp_path / "news.jsonl").write_text("", "utf-8")
     (tmp_path / "nomiracl.json").write_text("[]", "utf-8")
@@ -267,3 +295,9 @@ def test_a_run_that_was_stopped_goes_on_and_its_weights_can_be_loaded(
         tolerance = state[name].abs().max() / 127
         rows = slice(None, 384 if "position" in name else None)
         assert torch.allclose(values[rows], state[name][rows], atol=float(tolerance)), name
+
+    begun, _ = reader_weights.base()
+    fresh = ReaderNetwork(reader_weights.pruned(begun, list(range(500)))[1])
+    reader_weights.take_over(fresh, file)
+    assert torch.equal(fresh.span.weight, network.span.weight)
+    assert len(fresh.transformer.embeddings.word_embeddings.weight) == 500

@@ -80,11 +80,10 @@ class Examples:
         chance = random.Random(f"{self._settings.seed} {number}")  # noqa: S311
         made: list[Example] = []
         for asked, source in self._asked:
-            terse = source.terse and number >= self._settings.terse_until
-            if number < source.since or (terse and chance.random() >= self._settings.terse_share):
+            if source.terse and chance.random() >= self._settings.terse_share:
                 continue
             for example in self._of(asked, chance):
-                silent = terse and len(example.spans) == 1
+                silent = source.terse and len(example.spans) == 1
                 made.append(replace(example, bounds=not silent))
         for question, passage in self._unrelated:
             if chance.random() < 0.5:

@@ -14,6 +14,8 @@ from qa.types import Span
 
 WRITTEN = Path(__file__).with_name("questions.jsonl")
 """Questions over articles of the news set, written for this reader: see the model card."""
+ENCYCLOPEDIA = Path(__file__).with_name("encyclopedia.jsonl")
+"""Questions over the passages of NoMIRACL, written for this reader."""
 INVENTED = Path(__file__).with_name("invented.jsonl")
 """Texts invented for this reader, with questions of which many are near misses."""
 
@@ -49,14 +51,12 @@ class QuestionSet:
         texts: What is asked about, and what is not, too: passages that do not answer.
         asked: Questions over the texts.
         unrelated: Questions beside passages that are near them and do not answer.
-        since: Epoch from which it is read.
         terse: True where answers are as short as can be, shorter than the public sets' are.
     """
 
     texts: list[Text] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     unrelated: list[tuple[str, str]] = field(default_factory=list)
-    since: int = 0
     terse: bool = False
 
 
@@ -121,9 +121,9 @@ def news(path: Path, *, skip: int = 0) -> QuestionSet:
     return found
 
 
-def invented(*, since: int) -> QuestionSet:
+def invented() -> QuestionSet:
     """Read the invented texts and their questions."""
-    found = QuestionSet(since=since, terse=True)
+    found = QuestionSet(terse=True)
     numbers: dict[str, int] = {}
     for line in _lines(INVENTED):
         if "text" in line:
@@ -135,15 +135,38 @@ def invented(*, since: int) -> QuestionSet:
     return found
 
 
-def nomiracl(path: Path) -> QuestionSet:
-    """Read the questions of NoMIRACL that none of the passages found for them answers."""
-    unrelated = [
+def nomiracl(path: Path, *, skip: int = 0) -> QuestionSet:
+    """Read the passages of NoMIRACL, with the questions written over them.
+
+    Its own questions stand beside the passages that were found for them and do not answer.
+
+    Args:
+        path: JSON, or JSON in gzip.
+        skip: Leave one in so many of the passages that are asked about out, from the first on.
+    """
+    queries = _json(path)
+    passages = {one["docid"]: one["text"] for query in queries for one in query["passages"]}
+    found = QuestionSet()
+    numbers: dict[str, int] = {}
+    for line in _lines(ENCYCLOPEDIA):
+        name = line["passage"]
+        if name not in numbers:
+            numbers[name] = len(numbers)
+            title, _, body = passages[name].partition(":")
+            found.texts.append(Text(fold(title), fold(body)))
+        if skip and numbers[name] % skip == 0:
+            continue
+        moved = len(found.texts[numbers[name]].title) + 1
+        start, end = line["answer"]
+        span = (start - moved, end - moved)
+        found.asked.append(Asked(fold(line["question"]), numbers[name], (span,)))
+    found.unrelated.extend(
         (fold(query["question"]), fold(passage["text"]))
-        for query in _json(path)
+        for query in queries
         if query["subset"] == "non_relevant"
         for passage in query["passages"]
-    ]
-    return QuestionSet(unrelated=unrelated)
+    )
+    return found
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401
