@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def parsed(line: str, number: int) -> tuple[Any, Sequence[str], bool]:
     if not line.lstrip().startswith("{"):
         return number, [line.strip()], False
     try:
-        content = json.loads(line, parse_constant=_refuse)
+        content = json.loads(line, parse_constant=_refuse, parse_float=_finite)
         several = "turns" in content
         questions = content["turns"] if several else [content["question"]]
     except (ValueError, KeyError, RecursionError) as error:
@@ -96,7 +97,14 @@ def parsed(line: str, number: int) -> tuple[Any, Sequence[str], bool]:
     for question in questions:
         if not isinstance(question, str):
             raise InputError(f"第 {number} 行的问题不是文字:{question!r}")
-    return content.get("id", number), questions, several
+    identity = content.get("id", number)
+    return number if several and identity is None else identity, questions, several
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        _refuse(number)
+    return value
 
 
 def _refuse(constant: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qa.errors import InputError
-from qa.reader.endpoint import Endpoint
+from qa.reader.endpoint import LONGEST, Endpoint
 
 _KEYS = frozenset({"url", "model", "key_file", "max_tokens", "seconds"})
 
@@ -39,7 +39,7 @@ def endpoint(url: str | None, model: str | None) -> Endpoint | None:
         if model:
             raise InputError("有语言模型的名称,没有地址。", "请加上 --llm 地址。")
         return None
-    key = os.environ.get("WENJU_LLM_KEY", "")
+    key = os.environ.get("WENJU_LLM_KEY", "").strip()
     key_file = os.environ.get("WENJU_LLM_KEY_FILE") or set_up.get("key_file")
     if not key and key_file:
         key = _secret(Path(key_file).expanduser())
@@ -63,6 +63,8 @@ def _table() -> Mapping[str, Any]:
                 f"配置文件里不认识的项:llm.{name}", f"能写的有:{'、'.join(sorted(_KEYS))}"
             )
         if not isinstance(value, types.get(name, str)) or isinstance(value, bool):  # type: ignore[arg-type]
+            raise InputError(f"配置文件里 llm.{name} 的值不能用:{value!r}")
+        if name in types and not 0 < value <= LONGEST:
             raise InputError(f"配置文件里 llm.{name} 的值不能用:{value!r}")
     return table
 

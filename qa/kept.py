@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,16 +14,17 @@ from typing import Any
 from qa.errors import InputError
 from qa.render import answer_values, place
 from qa.text import visible
-from qa.types import Answer, Citation
+from qa.types import Answer, Citation, Claim, Written
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]#|~!])")
 
 
-def folder() -> Path:
-    """Where conversations are kept, among the user's data; not made here."""
+def folder(index: Path) -> Path:
+    """Where conversations over an index are kept, among the user's data; not made here."""
     from platformdirs import user_state_path
 
-    return user_state_path("wenju", appauthor=False) / "conversations"
+    name = hashlib.sha256(os.fsencode(index.resolve())).hexdigest()[:12]
+    return user_state_path("wenju", appauthor=False) / "conversations" / name
 
 
 class KeptConversation:
@@ -35,16 +38,16 @@ class KeptConversation:
         self.path = path
 
     @classmethod
-    def begin(cls) -> KeptConversation:
-        """A new one; its file is made with the first turn."""
+    def begin(cls, index: Path) -> KeptConversation:
+        """A new one over an index; its file is made with the first turn."""
         now = datetime.now().astimezone()
-        return cls(folder() / f"{now:%Y-%m-%d %H%M%S %f}.jsonl")
+        return cls(folder(index) / f"{now:%Y-%m-%d %H%M%S %f}.jsonl")
 
     @classmethod
-    def latest(cls) -> KeptConversation | None:
-        """The one that was kept last."""
+    def latest(cls, index: Path) -> KeptConversation | None:
+        """The one over an index that was kept last."""
         try:
-            files = sorted(folder().glob("*.jsonl"))
+            files = sorted(folder(index).glob("*.jsonl"))
         except OSError:
             return None
         return cls(files[-1]) if files else None
@@ -59,8 +62,10 @@ class KeptConversation:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch(mode=0o600)
-            with self.path.open("a", encoding="ascii") as stream:
-                stream.write(line)
+            with self.path.open("rb+") as stream:
+                # A line that was cut off ends here.
+                cut_off = stream.seek(0, os.SEEK_END) and not self.path.read_bytes().endswith(b"\n")
+                stream.write(("\n" * bool(cut_off) + line).encode("ascii"))
         except OSError:
             self.path = None
 
@@ -72,6 +77,8 @@ class KeptConversation:
             return found, damaged
         try:
             lines = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return found, 0
         except OSError:
             return found, 1
         for line in lines:
@@ -79,23 +86,32 @@ class KeptConversation:
                 continue
             try:
                 found.append(_answer(json.loads(line)))
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 damaged += 1
         return found, damaged
 
     def forget(self) -> None:
-        """Delete the file."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
+        """Delete the file.
+
+        Raises:
+            InputError: It cannot be deleted.
+        """
+        try:
+            if self.path is not None:
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"删不掉:{self.path}({error.strerror})") from error
 
 
 def _answer(values: dict[str, Any]) -> Answer:
     """A turn as it was written; its hits are not kept.
 
     Raises:
-        ValueError, KeyError, TypeError: It is not one.
+        ValueError, KeyError, TypeError, OverflowError: It is not one.
     """
     abstained = values["abstained"]
+    if not isinstance(abstained, bool):
+        raise TypeError(abstained)
     return Answer(
         question=_text(values["question"]),
         understood=_text(values["understood"]),
@@ -103,7 +119,7 @@ def _answer(values: dict[str, Any]) -> Answer:
         spans=tuple(_span(span) for span in values["spans"]),
         evidence=_text(values["evidence"]),
         confidence=float(values["confidence"]),
-        abstained=bool(abstained),
+        abstained=abstained,
         citations=tuple(
             Citation(
                 marker=int(one["marker"]),
@@ -119,6 +135,24 @@ def _answer(values: dict[str, Any]) -> Answer:
             for one in values["citations"]
         ),
         hits=(),
+        written=_written(values["written"]) if "written" in values else None,
+    )
+
+
+def _written(values: dict[str, Any]) -> Written:
+    return Written(
+        model=_text(values["model"]),
+        claims=tuple(_claim(one) for one in values["claims"]),
+        left_out=tuple(_claim(one) for one in values["left_out"]),
+        notice=_text(values["notice"]),
+    )
+
+
+def _claim(values: dict[str, Any]) -> Claim:
+    return Claim(
+        text=_text(values["text"]),
+        markers=tuple(int(marker) for marker in values["markers"]),
+        problems=tuple(_text(problem) for problem in values["problems"]),
     )
 
 
@@ -148,8 +182,8 @@ def export(answers: Sequence[Answer], file: Path) -> None:
             stream.write(markdown(answers))
     except FileExistsError as error:
         raise InputError(f"文件已经存在:{file}", "请换一个名字。") from error
-    except OSError as error:
-        raise InputError(f"写不了:{file}({error.strerror})", "请检查路径。") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"写不了:{file}({error})", "请检查路径。") from error
 
 
 def markdown(answers: Sequence[Answer]) -> str:
@@ -166,10 +200,16 @@ def markdown(answers: Sequence[Answer]) -> str:
             parts.append("".join(f"> {_plain(line)}\n" for line in answer.evidence.split("\n")))
             parts += [_source(citation) for citation in answer.citations]
         if answer.written:
+            parts.append(f"{_plain(answer.written.model)}:\n")
             for claim in answer.written.claims:
-                markers = "".join(f"[{number}]" for number in claim.markers)
+                markers = "".join(f"({number})" for number in claim.markers)
                 doubt = f"(未经原文证实:{';'.join(claim.problems)})" if claim.problems else ""
                 parts.append(f"- {_plain(claim.text + markers + doubt)}")
+            cited = {number for claim in answer.written.claims for number in claim.markers}
+            for number in sorted(cited & set(range(1, len(answer.hits) + 1))):
+                hit = answer.hits[number - 1]
+                title = f"《{hit.passage.article.title}》"
+                parts.append(f"- {_plain(f'({number}) {title} · {place(hit)}')}")
             parts.append("")
     return "\n".join(parts)
 
@@ -186,4 +226,6 @@ def _plain(text: str) -> str:
     """Untrusted text as one line of Markdown that shows as it is."""
     line = visible(" ".join(text.split()))
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN.sub(r"\\\1", line)
+    line = _MARKDOWN.sub(r"\\\1", line)
+    # At its beginning these make headings and lists.
+    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", line)

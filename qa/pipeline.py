@@ -242,6 +242,8 @@ class QA:
                     on_claim(claim)
         except EndpointError as error:
             notice = f"{error} 以原文里的答案为准。"
+        if not answer.hits:
+            notice = "没有可以给语言模型看的段落。"
         if not claims and not notice:
             notice = "语言模型没有写出得到证实的话。" if left_out else "语言模型说资料里没有答案。"
         written = Written(endpoint.model, tuple(claims), tuple(left_out), notice)

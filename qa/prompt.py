@@ -30,12 +30,12 @@ class ChatCompleter(Completer):
     ) -> Iterable[Completion]:
         """What may stand at the cursor."""
         before = document.text_before_cursor
-        if opened := re.match(r"/open\s+(\S*)$", before):
+        if opened := re.match(r"/open\s+(.*)$", before):
             yield from _those(self._files, opened[1])
         elif saved := re.match(r"/save\s+(.*)$", before):
             path = Document(saved[1], len(saved[1]))
             yield from self._paths.get_completions(path, complete_event)
-        elif before.startswith("/"):
+        elif before.startswith("/") and " " not in before:
             yield from _those(self._commands, before)
         elif title := re.search(r"《([^》]*)$", before):
             yield from _those([f"{one}》" for one in self._titles], title[1])

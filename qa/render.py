@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from qa.paint import Paint
 from qa.text import UNSAFE, visible, width
-from qa.types import Answer, Citation, Claim, Document, Hit, Span, Written
+from qa.types import Answer, Citation, Claim, Document, Hit, Written
 
 NOT_FOUND = "未找到"
 _LEGS = {
@@ -77,11 +77,13 @@ def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening:
     else:
         lines.append(paint.strong(paint.block(answer.text)))
     if answer.evidence and (answer.abstained or answer.text != answer.evidence):
-        lines.append(paint.block(answer.evidence, "  ", answer.spans))
+        marks = answer.spans if paint.terminal else ()
+        lines.append(paint.block(answer.evidence, "  ", marks))
     lines += [source_line(citation, paint, "  ") for citation in answer.citations]
     if answer.citations:
         look = opening or show_command(answer.citations[0], "")
-        lines.append("  " + paint.dim(_line(f"把握 {answer.confidence:.0%} · 看原文:{look}")))
+        sure = _line(f"把握 {answer.confidence:.0%} · 看原文:{look}")
+        lines.append(paint.dim(paint.block(sure, "  ")))
     if answer.written:
         lines.append(written_text(answer.written, answer.hits, paint))
     if explain:
@@ -185,16 +187,11 @@ def page_text(citation: Citation, document: Document, around: int, paint: Paint)
         if around < 0 or first - around <= number <= last + around:
             name = "" if document.record else str(number + 1)
             gutter = f"{name:>5} {'▶' if first <= number <= last else ' '} "
-            quoted = max(0, start - offset), max(0, end - offset)
-            out.append(paint.dim(gutter) + _marked(line.rstrip("\r"), quoted, paint))
+            quoted = [(start - offset, end - offset)]
+            body = paint.block(line.rstrip("\r"), " " * len(gutter), quoted)
+            out.append(paint.dim(gutter) + body[len(gutter) :])
         offset += len(line) + 1
     return "\n".join(out)
-
-
-def _marked(line: str, quoted: Span, paint: Paint) -> str:
-    """A line with the characters of a range marked, as far as it has them."""
-    before, quote, after = line[: quoted[0]], line[slice(*quoted)], line[quoted[1] :]
-    return visible(before) + (paint.marked(visible(quote)) if quote else "") + visible(after)
 
 
 def _line(text: str) -> str:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TextIO
 
 from qa.conversation import HITS, Conversation
-from qa.errors import QAError
+from qa.errors import InputError, QAError
 from qa.kept import KeptConversation, export
 from qa.paint import Paint
 from qa.pipeline import QA
 from qa.query.dialogue import Understood, topic_of
 from qa.reader.endpoint import Endpoint
 from qa.render import answer_text, claim_text, hits_text, page_text, source_line, written_end
+from qa.text import visible
 from qa.types import Answer, Citation, Claim
 
 _WELCOME = "问据:{documents} 篇、{passages} 段。直接提问;/help 看命令,Ctrl-D 离开。"
@@ -74,7 +75,7 @@ class Chat:
         self._kept = kept or KeptConversation(None)
         answers, self.damaged = self._kept.answers()
         self._conversation: Conversation = qa.conversation(answers)
-        self._seen = HITS
+        self._seen: set[str] = set()
         self._commands: dict[str, Callable[[str], str]] = {
             "/sources": self._sources,
             "/open": self._open,
@@ -83,7 +84,7 @@ class Chat:
             "/raw": lambda question: self._answered(question, as_typed=True),
             "/save": self._save,
             "/forget": self._forget,
-            "/help": lambda _: _HELP,
+            "/help": lambda _: self._paint.block(_HELP),
         }
 
     @property
@@ -101,16 +102,20 @@ class Chat:
         try:
             self._out.write(self._reply(line.strip()) + "\n\n")
         except QAError as error:
-            self._out.write(self._paint.warning(str(error)) + "\n\n")
+            self._out.write(self._paint.warning(self._paint.block(str(error))) + "\n\n")
         except KeyboardInterrupt:
             self._out.write(self._paint.dim("已停下。") + "\n\n")
         self._out.flush()
 
     def _reply(self, line: str) -> str:
         if line.startswith("/"):
-            name, _, rest = line.partition(" ")
+            name, *rest = line.split(maxsplit=1)
             command = self._commands.get(name)
-            return command(rest.strip()) if command else f"没有这个命令:{name}。/help 看命令。"
+            return (
+                command("".join(rest).strip())
+                if command
+                else f"没有这个命令:{visible(name)}。/help 看命令。"
+            )
         if line.startswith(("=", "\uff1d")):
             return self._answered(line[1:], as_typed=True)
         return self._answered(line)
@@ -123,12 +128,12 @@ class Chat:
             fast=settings.fast,
             as_typed=as_typed,
         )
-        self._seen = HITS
+        self._seen.clear()
         text = answer_text(answer, self._paint, opening="/open 1")
         if settings.endpoint is None:
             self._kept.add(answer)
             return text
-        self._out.write(f"{text}\n{self._paint.dim(settings.endpoint.model + ':')}\n")
+        self._out.write(f"{text}\n{self._paint.dim(visible(settings.endpoint.model) + ':')}\n")
         self._out.flush()
         try:
             answer = self._qa.write(
@@ -160,7 +165,7 @@ class Chat:
         if last is None or not last.citations:
             return "还没有出处:先提一个问题。"
         count = len(last.citations)
-        if not which.isdecimal() or not 1 <= int(which) <= count:
+        if not which.isdecimal() or len(which) > 9 or not 1 <= int(which) <= count:
             return f"用法:/open N,N 从 1 到 {count};或 /open 文件:行。"
         return self._page(last.citations[int(which) - 1])
 
@@ -169,15 +174,18 @@ class Chat:
         if self._pager is None:
             return page_text(citation, document, 6, self._paint)
         self._pager(page_text(citation, document, -1, self._paint))
-        return self._paint.dim(f"看过了 {citation.path}。")
+        return self._paint.dim(f"看过了 {visible(citation.path)}。")
 
     def _more(self, _: str) -> str:
         last = self._last()
         if last is None:
             return _NOTHING
-        start, self._seen = self._seen, self._seen + _SHOWN
         found = Understood(last.understood, topic_of(last) if self._follows(last) else None)
-        hits = self._qa.found(found, self._seen)[start:]
+        if not self._seen:
+            self._seen = {hit.passage.id for hit in last.hits or self._qa.found(found, HITS)}
+        further = self._qa.found(found, len(self._seen) + _SHOWN)
+        hits = [hit for hit in further if hit.passage.id not in self._seen][:_SHOWN]
+        self._seen |= {hit.passage.id for hit in hits}
         return hits_text(hits, self._paint) if hits else "没有更多的段落了。"
 
     @staticmethod
@@ -193,8 +201,12 @@ class Chat:
     def _save(self, name: str) -> str:
         if not name:
             return "用法:/save 文件,例如 /save 对话.md"
-        export(self._conversation.answers, Path(name).expanduser())
-        return f"已存:{name}({self.turns} 问)"
+        try:
+            file = Path(name).expanduser()
+        except RuntimeError as error:
+            raise InputError(f"写不了:{name}(没有这个用户)", "请检查路径。") from error
+        export(self._conversation.answers, file)
+        return f"已存:{visible(name)}({self.turns} 问)"
 
     def _forget(self, _: str) -> str:
         self._kept.forget()
@@ -213,9 +225,10 @@ def chat_in(qa: QA, settings: ChatSettings, *, resume: bool = False) -> None:
     if reconfigure := getattr(sys.stdin, "reconfigure", None):
         reconfigure(errors="replace")
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    kept = KeptConversation.latest() if resume else None
+    index = qa.generation.parent
+    kept = KeptConversation.latest(index) if resume else None
     if kept is None and interactive:
-        kept = KeptConversation.begin()
+        kept = KeptConversation.begin(index)
     chat = Chat(qa, settings, sys.stdout, kept=kept, pager=_page if interactive else None)
     # What takes parts of speech apart is read while the first question is typed.
     threading.Thread(target=qa.conversation().prepare, daemon=True).start()

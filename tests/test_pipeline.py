@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from qa import QA
+from qa.conversation import LONGEST_QUESTION, checked
 from qa.errors import CitationError, IndexMissing, InputError, ModelError, QAError
 from qa.index.store import IndexFolder
-from qa.conversation import LONGEST_QUESTION, checked
 from qa.reader.citations import Standing
 from qa.text import squeeze
 

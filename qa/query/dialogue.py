@@ -21,6 +21,8 @@ from qa.types import Answer, Passage, Topic
 _ELSEWHERE = 8.0
 """Nats of inverse document frequency that another article must have of a question over what the
 article of the conversation has, for a question without a subject of its own to change it."""
+_LONG = 40
+"""Characters of a stem beyond which only its first clause is kept."""
 _COVERED = 0.7
 """Share of the question that the other article must have."""
 
@@ -139,14 +141,21 @@ class Dialogue:
             said = tuple(turn.evidence for turn in turns if topic_of(turn) == topic)
             return Understood(last.understood, topic, said)
         if _LOOSE.fullmatch(asked):
-            return Understood(f"{self._phrases.stem(last.understood)},{bare}", topic)
+            return Understood(self._after(last.understood, bare), topic)
         if folded.rstrip("? ").endswith("呢") and not ASKING.search(asked):
             return Understood(self._instead(core, last), topic)
         if resolved := self._resolved(bare, turns):
             return Understood(resolved, topic)
-        if not self._stands_alone(bare, topic):
-            return Understood(self._completed(bare, last), topic)
-        return Understood(question)
+        if self._names_its_subject(bare):
+            return Understood(question)
+        return self._looked_up(question, bare, last, topic)
+
+    def _after(self, question: str, bare: str) -> str:
+        """A question behind what the one before it was about."""
+        stem = self._phrases.stem(question)
+        if len(stem) > _LONG:
+            stem = stem.split(",")[0]
+        return f"{stem},{bare}" if stem else bare
 
     def _why(self, last: Answer, asked: str) -> str:
         question = last.understood
@@ -228,9 +237,8 @@ class Dialogue:
     def _resolved(self, bare: str, turns: Sequence[Answer]) -> str:
         """The question with what its pronouns mean in their place; "" where it has none."""
         folded = fold(bare)
-        before = self._phrases.stem(turns[-1].understood)
         if _RELATIVE.match(folded):
-            return f"{before},{bare}"
+            return self._after(turns[-1].understood, bare)
         for pattern, refers in ((_HE, self._person), (_THEY, self._thing), (_THERE, self._place)):
             match = pattern.search(folded)
             before_it = bare[: match.start()] if match else ""
@@ -238,13 +246,13 @@ class Dialogue:
             if match and not inside:
                 if meant := refers(turns):
                     return bare[: match.start()] + meant + bare[match.end() :]
-                return f"{before},{bare}"
+                return self._after(turns[-1].understood, bare)
         match = _THIS.search(folded)
         if match and not folded[: match.start()].endswith("的"):
             if not self._names(bare[: match.start()]):
                 return self._pointed(bare, match, turns)
         elif _THEN.search(folded) and not self._names(bare):
-            return f"{before},{bare}"
+            return self._after(turns[-1].understood, bare)
         return ""
 
     def _names(self, text: str) -> bool:
@@ -321,20 +329,25 @@ class Dialogue:
             return bare[: match.start()] + subject + rest
         return bare[: match.start()] + subject + bare[match.start() :]
 
-    def _stands_alone(self, bare: str, topic: Topic | None) -> bool:
-        """Whether a question without pronouns leaves nothing out."""
-        subject = self._phrases.subject(bare)
-        words = self._phrases.words(subject)
+    def _names_its_subject(self, bare: str) -> bool:
+        """Whether a question says enough to stand alone, whatever the texts say."""
+        words = self._phrases.words(self._phrases.subject(bare))
         nouns = [word for word in words if word.noun and len(word.text) > 1]
         content = self._phrases.content(bare)
         named = any(word.name for word in self._phrases.words(bare))
-        if content > 3 or (content > 2 and (named or len(nouns) > 1)):
-            return True
-        if any(word.name for word in words):
-            return True
+        return (
+            content > 3
+            or (content > 2 and (named or len(nouns) > 1))
+            or any(word.name for word in words)
+        )
+
+    def _looked_up(self, question: str, bare: str, last: Answer, topic: Topic | None) -> Understood:
+        """A question that names no subject: whether the texts know what it is about."""
+        completed = Understood(self._completed(bare, last), topic)
         if topic is None:
-            return False
+            return completed
         weights = self._retriever.sparse.idf("bigrams", content_bigrams(fold(bare)))
+        total = sum(weights.values())
 
         def held(passage: Passage) -> float:
             above = "\n".join((passage.article.title, *passage.headings))
@@ -344,12 +357,14 @@ class Dialogue:
         here = max((held(one) for one in passages if topic.holds(one)), default=0.0)
         hits = self._retriever.search(bare, 5)
         there = max((held(hit.passage) for hit in hits), default=0.0)
-        return there >= _COVERED and (there - here) * sum(weights.values()) >= _ELSEWHERE
+        if there >= _COVERED and (there - here) * total >= _ELSEWHERE:
+            return Understood(question)
+        return completed
 
     def _completed(self, bare: str, last: Answer) -> str:
         """The question with the subject of the one before it."""
         subject = self._phrases.owner(last.understood)
-        stem = f"{self._phrases.stem(last.understood)},{bare}"
+        stem = self._after(last.understood, bare)
         if own := self._phrases.subject(bare):
             # 资金有多少?: the subject's, or of what was asked.
             owned = self._phrases.words(own)[-1].noun and fold(own) not in fold(subject)

@@ -52,7 +52,7 @@ class Endpoint:
             InputError: It is not http or https, the model has no name, the key cannot be sent, or
                 a limit makes no sense.
         """
-        if not self.url.startswith(("http://", "https://")):
+        if not self.url.startswith(("http://", "https://")) or not _host(self.url):
             raise InputError(
                 f"语言模型的地址应以 http:// 或 https:// 开头:{self.url}",
                 "例如:--llm http://127.0.0.1:8080/v1",
@@ -171,6 +171,14 @@ class Endpoint:
             raise EndpointError(f"语言模型的连接断了({type(error).__name__})。") from error
 
 
+def _host(url: str) -> str:
+    """The host of an address; "" where it has none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 class _Again(Exception):
     """What may go well the next time."""
 
@@ -189,7 +197,7 @@ def _client(url: str, deadline: float) -> httpx2.Client:
     left = max(0.1, deadline - time.monotonic())
     # Redirects are not followed: one would carry the passages, and the key, to where nobody sent
     # them. Nor does what is asked of this machine go through a proxy.
-    own = (urlsplit(url).hostname or "") in ("localhost", "127.0.0.1", "::1")
+    own = _host(url) in ("localhost", "127.0.0.1", "::1")
     timeout = httpx2.Timeout(left, connect=min(10.0, left))
     return httpx2.Client(timeout=timeout, trust_env=not own)
 

@@ -46,6 +46,8 @@ _SHOTS = (
         NOT_FOUND,
     ),
 )
+_IN_BOTH = "乾著藉瞭徵"
+"""Characters that fold to another one and are Simplified, too: 乾隆."""
 _OMITTED = "(此处略去一句)"
 
 # What a text says to a model, not to its readers; in folded text without white space.
@@ -53,20 +55,20 @@ _TO_A_MODEL = re.compile(
     r"(?:忽略|无视|忘记|忘掉|抛开|不要理会|不必理会|跳过|推翻|作废)[^。]{0,8}(?:指令|提示词?|设定|对话|上文"
     r"|(?:以上|之前|前面|上面|先前|上述|此前|原有|所有|一切|全部)[^。]{0,8}(?:要求|规则|命令|约束|限制|内容|资料|话))"
     r"|(?:以上|之前|前面|上面|先前|此前)(?:的)?(?:所有|全部|一切)?(?:的)?(?:指令|提示词?|设定)"
-    r"|(?:新|真正|唯一|最终|额外|隐藏)的?(?:指令|系统提示|提示词|任务是)"
-    r"|(?:系统|开发者|管理员)(?:提示[:词]|消息:|指令|通知ai)|提示词|越狱"
+    r"|(?:新|真正|唯一|最终|额外|隐藏)的?(?:指令(?!集)|系统提示|提示词|任务是)"
+    r"|(?:系统|开发者|管理员)(?:提示[:词]|消息:|指令|通知ai)|(?:开发者|调试|管理员)模式|提示词|越狱"
     r"|你(?:现在|从现在起|从现在开始)?(?:扮演|充当|要扮演)"
     r"|你(?:现在|从现在起|从此)?(?:是|变成)(?:一个|一名|一位)?[^。]{0,10}(?:助手|模型|机器人|ai|人工智能|角色|黑客)"
     r"|(?:从现在起|从现在开始|接下来)你|你接下来(?:只|要|必须)"
-    r"|(?:请|必须|务必|要|直接|只需?|一律|改为|一定|都|可)[^。,]{0,8}(?:输出|回复|回答|答复|作答|复述)"
-    r"(?!了|说|记者|群众|问题的|率)[^。]{0,4}(?:[:“\"'「『]|$)"
+    r"|(?:请|必须|务必|要|直接|只需?|一律|改为|一定|都|可|现在)[^。,]{0,8}(?:输出|回复|回答|答复|作答|复述)"
+    r"(?!了|说|记者|群众|问题的|率)[^。]{0,8}(?:[:“\"'「『]|$)"
     r"|(?:你|一律|都|均)(?:都|均)?(?:必须|只能|要|应当)(?:输出|回复|回答|答复|作答|复述|说)"
     r"|任何(?:问题|提问)[^。]{0,8}(?:都|均|一律)[^。]{0,4}(?:答|说|回复|输出)"
     r"|如果(?:你)?不(?:回答|输出|回复|说)"
     r"|(?:对|告诉|回复|回答|答复)(?:用户|提问者|使用者)(?:说|称|:)"
     r"|(?:给|致)(?:所有)?(?:人工智能|语言模型|大模型|ai|机器人)(?:的|助手|模型)*(?:说明|指令|留言|提示|通知|话)"
     r"|亲爱的(?:ai|人工智能|助手|模型)"
-    r"|(?:人工智能|语言模型|大模型|ai|聊天机器人|助手)[^。]{0,6}(?:请(?!教)|必须|注意:|听好|执行以下|阅读到)"
+    r"|(?:人工智能|语言模型|大模型|ai|聊天机器人)[^。]{0,6}(?:(?<!申)请(?!教)|必须|注意:|听好|执行以下|阅读到)"
     r"|(?:输出|打印|显示|泄露|透露|说出)(?:你的|系统|全部|完整)*(?:系统提示|提示词|密钥|api|口令|指令)"
     r"|(?:无论|不管)[^。]{0,8}(?:问|提问)[^。]{0,10}(?:都|一律|均)?[^。]{0,4}(?:答|说|回复|输出)"
     r"|ignore[^。]{0,30}(?:instruction|prompt|rule|above|previous)|disregard(?:all|any|the|previous)"
@@ -125,7 +127,8 @@ def is_instruction(text: str) -> bool:
 def _without_instructions(text: str) -> str:
     """A passage up to its first instruction: what follows one may belong to it."""
     cut = sentences(text)
-    orders = [is_instruction(text[start:end]) for start, end in cut]
+    # A colon at its end announces what is to be said.
+    orders = [is_instruction(text[start:end].rstrip(":\uff1a")) for start, end in cut]
     for number, (start, end) in enumerate(cut):
         following = cut[number + 1][1] if number + 1 < len(cut) else end
         # One may be spread over two sentences.
@@ -137,7 +140,8 @@ def _without_instructions(text: str) -> str:
 
 def _messages(question: str, shown: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     """System rules, two examples, and the question with its passages as quoted data."""
-    script = "hant" if any("一" <= c <= "鿿" and fold(c) != c for c in question) else "hans"
+    traditional = (c for c in question if "一" <= c <= "鿿" and fold(c) != c)
+    script = "hans" if all(c in _IN_BOTH for c in traditional) else "hant"
     messages = [{"role": "system", "content": _SYSTEM[script]}]
     for asked, passages, answer in _SHOTS:
         messages.append({"role": "user", "content": _asked(asked, passages)})

@@ -33,7 +33,7 @@ _DATE = re.compile(
 )
 _AMOUNT = re.compile(
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s*(?P<scale>(?:[百千](?![米克瓦]))?[万亿]?)"
-    rf"[余多几]?(?P<more>[万亿]?)(?P<percent>[%％‰]|个百分点)?(?P<unit>{UNITS})?"
+    rf"[余多几]?(?P<more>[万亿]?)(?P<percent>[%％‰]|个百分点)?(?P<unit>{UNITS}|里(?![面程边]))?"
 )
 _WRITTEN = re.compile(
     rf"(?P<ordinal>第?)(?P<digits>{_NUMERAL})(?P<about>[余多几来]?)(?P<more>[万亿]?)"
@@ -182,7 +182,9 @@ def problems(sentence: str, question: str, cited: Sequence[str]) -> list[str]:
         _NEGATION.search(text[a:b]) for a, b in _nearest(said, text)
     ):
         found.append("原文没有这样否定")
-    elif not _NEGATION.search(said) and _NEGATION.search(_nearest_clause(said, text)):
+    elif not _NEGATION.search(said) and any(
+        _NEGATION.search(_nearest_clause(clause, text)) for clause in _CLAUSE.findall(said)
+    ):
         found.append("原文是否定的")
     return found
 

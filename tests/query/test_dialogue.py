@@ -105,9 +105,7 @@ def test_more_is_the_same_question_without_what_was_said(dialogue, turn):
 
 def test_what_was_not_found_is_asked_on(dialogue, turn):
     nothing = replace(turn(*FINES), text="", abstained=True)
-    assert dialogue.understood("那2025年呢?", [nothing]).question == (
-        "巫溪支队2025年处罚了多少起?"
-    )
+    assert dialogue.understood("那2025年呢?", [nothing]).question == ("巫溪支队2025年处罚了多少起?")
 
 
 def test_a_pronoun_means_what_was_spoken_of_last(dialogue, turn):
