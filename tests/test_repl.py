@@ -420,7 +420,7 @@ class TestTerminal:
         assert len(list(folder(begin.index).iterdir())) == 1
         assert len(KeptConversation.latest(begin.index).answers()[0]) == 2
 
-    def test_resume_with_nothing_kept_begins_anew_and_keeps(self, typed):
+    def test_resume_with_nothing_kept_begins_anew_and_keeps(self, typed, begin):
         assert "没有可以接着的对话,从头开始。\n" in typed(QUESTION, resume=True)
         assert len(KeptConversation.latest(begin.index).answers()[0]) == 1
 

@@ -48,6 +48,7 @@ _SHOTS = (
 )
 _IN_BOTH = "乾著藉瞭徵"
 """Characters that fold to another one and are Simplified, too: 乾隆."""
+_REMINDER = "(一到三句;每句末尾标出所据资料的编号,如 [1])"
 _OMITTED = "(此处略去一句)"
 
 # What a text says to a model, not to its readers; in folded text without white space.
@@ -156,7 +157,8 @@ def _asked(question: str, shown: Sequence[tuple[str, str]]) -> str:
         # Each line is quoted: no line of a passage can pass for one of the prompt's own.
         lines = "\n".join(f"> {line}" for line in text.split("\n") if line.strip())
         quoted.append(f"资料[{number}]{f'《{title}》' if title else ''}\n{lines}")
-    return "\n\n".join(quoted) + f"\n\n问题:{' '.join(question.split())}"
+    # Said again where it is read last: small models forget what they were told first.
+    return "\n\n".join(quoted) + f"\n\n问题:{' '.join(question.split())}\n{_REMINDER}"
 
 
 def _split(text: str) -> list[str]:
