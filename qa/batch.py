@@ -16,7 +16,7 @@ Answering = Callable[[str], dict[str, Any]]
 """Gives the values to write for a question."""
 
 
-def run(source: str, begin: Callable[[], Answering], out: TextIO) -> int:
+def run(source: str, begin: Callable[[], Answering], out: TextIO, *, follows: bool = True) -> int:
     """Answer each line of a source; what cannot be used gets a line with ``error``.
 
     A line is a question, or several that follow on one another: ``turns``. Of these, each gets
@@ -26,6 +26,7 @@ def run(source: str, begin: Callable[[], Answering], out: TextIO) -> int:
         source: A file, or "-" for standard input.
         begin: Gives what answers the questions of one line, in order.
         out: Written line by line.
+        follows: Whether the questions of a line may follow on one another.
 
     Returns:
         How many lines or turns could not be used.
@@ -38,7 +39,8 @@ def run(source: str, begin: Callable[[], Answering], out: TextIO) -> int:
         if not raw.strip():
             continue
         try:
-            identity, questions, several = parsed(_decoded(raw, number), number)
+            line = _decoded(raw, number)
+            identity, questions, several = parsed(line, number, follows=follows)
         except InputError as error:
             bad += 1
             write_json({"id": number, "error": str(error)}, out)
@@ -75,7 +77,7 @@ def _decoded(raw: bytes, number: int) -> str:
         ) from error
 
 
-def parsed(line: str, number: int) -> tuple[Any, Sequence[str], bool]:
+def parsed(line: str, number: int, *, follows: bool = True) -> tuple[Any, Sequence[str], bool]:
     """A line's id, by default its number, its questions, and whether they are ``turns``.
 
     Raises:
@@ -92,6 +94,8 @@ def parsed(line: str, number: int) -> tuple[Any, Sequence[str], bool]:
             f"第 {number} 行不是合用的 JSON({error})",
             '写法:{"id": 1, "question": "…"} 或 {"id": 1, "turns": ["…", "…"]}',
         ) from error
+    if several and not follows:
+        raise InputError(f"第 {number} 行:只检索时不接上文", "请每行写一个 question。")
     if not isinstance(questions, list) or not questions:
         raise InputError(f"第 {number} 行的 turns 不是一列问题:{questions!r}")
     for question in questions:

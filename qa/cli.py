@@ -187,7 +187,7 @@ def search(
     asked = _question(question, batch)
     qa = _opened(index)
     if batch is not None:
-        _batch(batch, lambda: found)
+        _batch(batch, lambda: found, follows=False)
         return
     if as_json:
         write_json(found(asked), sys.stdout)
@@ -416,10 +416,10 @@ def _write(qa: QA, answer: Answer, endpoint: Endpoint, paint: Paint, *, strict: 
         typer.echo("\n".join(end))
 
 
-def _batch(source: str, begin: Callable[[], Answering]) -> None:
+def _batch(source: str, begin: Callable[[], Answering], *, follows: bool = True) -> None:
     from qa.batch import run
 
-    if bad := run(source, begin, sys.stdout):
+    if bad := run(source, begin, sys.stdout, follows=follows):
         typer.echo(f"有 {bad} 行不能用,见输出里的 error。", err=True)
         raise typer.Exit(InputError.exit_code)
 

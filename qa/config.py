@@ -23,7 +23,7 @@ def file() -> Path:
 
 
 def endpoint(url: str | None, model: str | None) -> Endpoint | None:
-    """The language model to ask; None where the user set none up.
+    """The language model to ask; None where the user set none up, or says ``--llm ""``.
 
     An option goes before the environment (WENJU_LLM_URL, WENJU_LLM_MODEL), that before the
     table ``[llm]`` of the configuration file. The key comes from WENJU_LLM_KEY or from a file
@@ -32,6 +32,8 @@ def endpoint(url: str | None, model: str | None) -> Endpoint | None:
     Raises:
         InputError: A setting that cannot be used.
     """
+    if url == "":
+        return None
     set_up = _table()
     url = url or os.environ.get("WENJU_LLM_URL") or set_up.get("url")
     model = model or os.environ.get("WENJU_LLM_MODEL") or set_up.get("model")
@@ -40,9 +42,11 @@ def endpoint(url: str | None, model: str | None) -> Endpoint | None:
             raise InputError("有语言模型的名称,没有地址。", "请加上 --llm 地址。")
         return None
     key = os.environ.get("WENJU_LLM_KEY", "").strip()
-    key_file = os.environ.get("WENJU_LLM_KEY_FILE") or set_up.get("key_file")
+    key_file = os.environ.get("WENJU_LLM_KEY_FILE")
+    if not key_file and url == set_up.get("url"):  # For that address, and no other.
+        key_file = set_up.get("key_file")
     if not key and key_file:
-        key = _secret(Path(key_file).expanduser())
+        key = _secret(key_file)
     limits = {name: set_up[name] for name in ("max_tokens", "seconds") if name in set_up}
     return Endpoint(url, model or "", key, **limits)
 
@@ -69,11 +73,12 @@ def _table() -> Mapping[str, Any]:
     return table
 
 
-def _secret(place: Path) -> str:
+def _secret(name: str) -> str:
     """The key in a file that nobody else can read."""
     try:
+        place = Path(name).expanduser()
         if os.name == "posix" and place.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise InputError(f"别人也能读的密钥文件不用:{place}", f"请运行:chmod 600 {place}")
         return place.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"密钥文件读不了:{place}") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"密钥文件读不了:{name}") from error

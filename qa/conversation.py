@@ -52,8 +52,11 @@ class Conversation:
         """
         question = checked(question)
         understood = self._dialogue.understood(question, self.answers[-_REMEMBERED:])
-        # What was said before does not make a question too long.
-        return replace(understood, question=understood.question[:LONGEST_QUESTION])
+        # What was said before does not make a question too long, nor one of nothing.
+        whole = understood.question.lstrip(",\uff0c ")[:LONGEST_QUESTION]
+        if not any(char.isalnum() for char in whole):
+            return Understood(question)
+        return replace(understood, question=whole)
 
     def ask(
         self,

@@ -16,7 +16,7 @@ from qa.render import answer_values, place
 from qa.text import visible
 from qa.types import Answer, Citation, Claim, Written
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]#|~!])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]#|~!$@]|:(?=//))")
 
 
 def folder(index: Path) -> Path:
@@ -67,7 +67,7 @@ class KeptConversation:
                 cut_off = stream.seek(0, os.SEEK_END) and not self.path.read_bytes().endswith(b"\n")
                 stream.write(("\n" * bool(cut_off) + line).encode("ascii"))
         except OSError:
-            self.path = None
+            pass  # A chat goes on without being kept.
 
     def answers(self) -> tuple[list[Answer], int]:
         """The turns, and how many lines could not be read: of a file that was cut off."""
@@ -208,8 +208,10 @@ def markdown(answers: Sequence[Answer]) -> str:
             cited = {number for claim in answer.written.claims for number in claim.markers}
             for number in sorted(cited & set(range(1, len(answer.hits) + 1))):
                 hit = answer.hits[number - 1]
-                title = f"《{hit.passage.article.title}》"
+                title = f"《{hit.passage.article.title}》" if hit.passage.article.title else ""
                 parts.append(f"- {_plain(f'({number}) {title} · {place(hit)}')}")
+            if answer.written.notice:
+                parts.append(f"\n{_plain(answer.written.notice)}")
             parts.append("")
     return "\n".join(parts)
 

@@ -26,7 +26,7 @@ from qa.reader.citations import Standing, standing
 from qa.reader.closest import ClosestSentenceReader
 from qa.reader.endpoint import Endpoint
 from qa.reader.extractive import ExtractiveReader
-from qa.reader.generative import GenerativeReader
+from qa.reader.generative import GenerativeReader, is_instruction
 from qa.reader.model import ReaderModel
 from qa.types import (
     Answer,
@@ -233,7 +233,10 @@ class QA:
         notice = ""
         try:
             hits = answer.hits[:HITS]
-            for claim in GenerativeReader(endpoint).write(answer.understood, hits) if hits else ():
+            # What a follow-up took over from a document may not give orders either.
+            question = answer.understood
+            question = answer.question if is_instruction(question) else question
+            for claim in GenerativeReader(endpoint).write(question, hits) if hits else ():
                 if strict and claim.problems:
                     left_out.append(claim)
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from qa.pipeline import QA
 from qa.query.dialogue import Understood, topic_of
 from qa.reader.endpoint import Endpoint
 from qa.render import answer_text, claim_text, hits_text, page_text, source_line, written_end
-from qa.text import visible
+from qa.text import squeeze, visible
 from qa.types import Answer, Citation, Claim
 
 _WELCOME = "问据:{documents} 篇、{passages} 段。直接提问;/help 看命令,Ctrl-D 离开。"
@@ -29,7 +30,7 @@ _HELP = """直接输入问题即可,简体、繁体都可以;可以接着上一�
   /explain      刚才那些段落的得分从哪里来
   /raw 问题     照原样问,不接上文;也可以在问题前加 =
   /save 文件    把对话存成 Markdown,带出处
-  /forget       忘掉这次对话,删去存下的记录
+  /forget       忘掉这次对话,删去存下的记录(输入过的字句还在输入历史里)
   /help         这份说明
   /quit         离开(也可以按 Ctrl-D)
 Ctrl-C 停下正在进行的回答,或清空这一行。"""
@@ -170,7 +171,17 @@ class Chat:
         return self._page(last.citations[int(which) - 1])
 
     def _page(self, citation: Citation) -> str:
-        document = self._qa.catalog.document(citation.document_id)
+        found = self._qa.catalog.documents_with(citation.document_id)
+        if not found:
+            return f"这篇文章已经不在索引里:{visible(citation.path)}"
+        document = found[0]
+        start, end = citation.span
+        if squeeze(document.text[start:end]) != squeeze(citation.quote):
+            # Kept from before the index was brought up to date.
+            start = document.text.find(citation.quote)
+            if start < 0:
+                return f"引的话已经不在 {visible(citation.path)} 里了:\n{visible(citation.quote)}"
+            citation = self._qa.locate(f"{document.id}@{start}-{start + len(citation.quote)}")
         if self._pager is None:
             return page_text(citation, document, 6, self._paint)
         self._pager(page_text(citation, document, -1, self._paint))
@@ -194,8 +205,10 @@ class Chat:
 
     def _explain(self, _: str) -> str:
         last = self._last()
-        if last is None or not last.hits:
+        if last is None:
             return _NOTHING
+        if not last.hits:
+            return "接着的对话没有存下得分:再问一次就有。"
         return hits_text(last.hits, self._paint, explain=True)
 
     def _save(self, name: str) -> str:
@@ -265,7 +278,8 @@ def _page(text: str) -> None:
     """Show a long text in the user's pager, at the quotation."""
     import click
 
-    marked = next((n for n, line in enumerate(text.split("\n"), 1) if "▶" in line), 1)
+    lines = enumerate(text.split("\n"), 1)
+    marked = next((n for n, line in lines if re.match(r"(?:\x1b\[2m)?[ \d]{5} ▶ ", line)), 1)
     before = os.environ.get("LESS")
     os.environ["LESS"] = f"-R +{max(1, marked - 5)}g"
     try:

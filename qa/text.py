@@ -26,7 +26,8 @@ _SPEAKER = re.compile(
 _EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff"
 # Controls except tab and line feed; bidirectional marks; separators that some terminals obey.
 UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"
     # A joiner is harmless inside an emoji, and part of it.
     f"|(?<![{_EMOJI}\ufe0f])\u200d|\u200d(?![{_EMOJI}])"
 )

@@ -26,7 +26,8 @@ _LONG = 40
 _COVERED = 0.7
 """Share of the question that the other article must have."""
 
-_OPENING = re.compile(r"(?:那么|那(?![个些里儿时年位条种次家边天是座场名])|然后|请问|另外,?)+,?")
+_OPENING = re.compile("那么?|然后|请问|另外|,")
+_AFTER_THAT = re.compile("[个些里儿时年位条种次家边天是座场名栋件份篇多大高少]")
 _TIME = (
     r"(?:(?:(?:19|20)\d\d|[一二两〇零\d]{2,4})年|[今去前明当同]年)?"
     r"(?:[上下]半年|(?:\d{1,2}|十?[一二三四五六七八九十])月(?:份|底|初|\d{1,2}[日号])?"
@@ -129,32 +130,48 @@ class Dialogue:
         if not turns:
             return Understood(question)
         last, topic = turns[-1], topic_of(turns[-1])
-        opening = _OPENING.match(fold(question))
-        bare = question[opening.end() if opening else 0 :].strip()
+        bare = self._without_opening(question)
         folded = fold(bare)
         end = END.search(folded)
         core = bare[: end.start()] if end else bare
         asked = fold(core)
-        if not core or _WHY.fullmatch(asked):
+        if not core:
+            return Understood(self._after(last.understood, question), topic)
+        if _WHY.fullmatch(asked):
             return Understood(self._why(last, core), topic)
         if _MORE.fullmatch(asked):
-            said = tuple(turn.evidence for turn in turns if topic_of(turn) == topic)
+            said = tuple(
+                turn.evidence for turn in turns if not turn.abstained and topic_of(turn) == topic
+            )
             return Understood(last.understood, topic, said)
         if _LOOSE.fullmatch(asked):
             return Understood(self._after(last.understood, bare), topic)
         if folded.rstrip("? ").endswith("呢") and not ASKING.search(asked):
-            return Understood(self._instead(core, last), topic)
+            return Understood(self._instead(core, turns), topic)
         if resolved := self._resolved(bare, turns):
             return Understood(resolved, topic)
         if self._names_its_subject(bare):
             return Understood(question)
         return self._looked_up(question, bare, last, topic)
 
+    def _without_opening(self, question: str) -> str:
+        """A question without 那, 那么, 请问 before it; 那英 and 那条 stay."""
+        words = self._phrases.words(question)
+        start = 0
+        for word in words:
+            following = fold(question[word.end : word.end + 1])
+            if not _OPENING.fullmatch(word.text) or (
+                word.text.startswith("那") and _AFTER_THAT.match(following)
+            ):
+                break
+            start = word.end
+        return question[start:].strip()
+
     def _after(self, question: str, bare: str) -> str:
         """A question behind what the one before it was about."""
         stem = self._phrases.stem(question)
         if len(stem) > _LONG:
-            stem = stem.split(",")[0]
+            stem = re.split("[,\uff0c]", stem)[0]
         return f"{stem},{bare}" if stem else bare
 
     def _why(self, last: Answer, asked: str) -> str:
@@ -168,10 +185,14 @@ class Dialogue:
             question = self._phrases.stem(question)
         return f"{asked or '为什么'}{question}?"
 
-    def _instead(self, core: str, last: Answer) -> str:
+    def _instead(self, core: str, turns: Sequence[Answer]) -> str:
         """``X呢``: the last question of another time, place or person; or of an attribute X."""
-        question, asked = last.understood, fold(core)
-        folded = fold(question)
+        question = turns[-1].understood
+        if resolved := self._resolved(core, turns):
+            if re.search("[,\uff0c]", resolved):
+                return resolved
+            core = resolved
+        asked, folded = fold(core), fold(question)
         if (time := _TIMES.match(asked)) and time.group() and time.end() == len(asked):
             return self._at_time(core, question)
         if _ORDINAL.fullmatch(asked):
@@ -316,7 +337,9 @@ class Dialogue:
             return ""
         if fold(noun) in ("词", "说法", "口号", "称呼", "称号"):
             for turn in reversed(turns):
-                if quoted := re.findall(r"[“「《][^”」》]+[”」》]", turn.understood + turn.text):
+                if quoted := re.findall(
+                    r"[“「《][^”」》]{1,20}[”」》]", turn.understood + turn.text
+                ):
                     return bare[: match.start()] + str(quoted[-1]) + bare[match.start() :]
         head = fold(noun)[-2:]
         for turn in reversed(turns):

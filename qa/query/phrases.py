@@ -103,7 +103,7 @@ class Phrases:
                 break
             end = word.end
             named = named or (word.noun and len(word.text) > 1) or word.name
-        return re.sub(r"^[的, ]+|[的, ]+$", "", question[:end]) if named else ""
+        return re.sub(r"^[的,\uff0c ]+|[的,\uff0c ]+$", "", question[:end]) if named else ""
 
     @staticmethod
     def _ends(word: Word, after: Word, limit: int, *, named: bool) -> bool:
@@ -135,10 +135,7 @@ class Phrases:
         kept = question[: end.start()] if end else question
         for match in reversed(list(ASKING.finditer(fold(kept)))):
             kept = kept[: match.start()] + kept[match.end() :]
-        kept = re.sub(
-            r"(?<=[一-鿿])了(?=[一-鿿])|[了过是有在到由]$|^[是有由]|[是有](?=的)", "", kept
-        )
-        return re.sub(r"的+$|^的", "", kept).strip(", ")
+        return re.sub(r"^[的,\uff0c ]+|[的,\uff0c ]+$", "", _LEFT_OVER.sub("", kept))
 
     def runs(self, text: str) -> list[str]:
         """The runs of nouns in a text, with the numbers inside them."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from qa.errors import EndpointError, InputError
+from qa.errors import EndpointError, InputError, QAError
 
 if TYPE_CHECKING:
     import httpx2
@@ -56,6 +58,12 @@ class Endpoint:
             raise InputError(
                 f"语言模型的地址应以 http:// 或 https:// 开头:{self.url}",
                 "例如:--llm http://127.0.0.1:8080/v1",
+            )
+        if find_spec("httpx2") is None:
+            raise InputError("用语言模型需要另外安装 httpx2。", "请运行:pip install 'wenju[llm]'")
+        if re.search("[?#]|//[^/]*@", self.url):
+            raise InputError(
+                "语言模型的地址里不能有密码、? 或 #。", "密钥写进环境变量 WENJU_LLM_KEY。"
             )
         if not (self.key.isascii() and self.key.isprintable()):
             raise InputError("语言模型的密钥里有不能用的字符。", "请检查它有没有多余的换行。")
@@ -104,8 +112,10 @@ class Endpoint:
                     if left_alone.is_set():
                         return
                 arrived.put(None)
-            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            except (QAError, _Again) as error:
                 arrived.put(error)
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                arrived.put(EndpointError(f"语言模型的连接出错({type(error).__name__})。"))
 
         threading.Thread(target=read, daemon=True).start()
         try:
@@ -136,21 +146,28 @@ class Endpoint:
         with self._sent(body, deadline) as response:
             if response.status_code != 200:
                 _refused(response)
-            finished = False
+            reason = ""
             for content in _events(response):
                 if content == "[DONE]":
-                    return
-                piece, finished = _piece(content, finished)
+                    reason = reason or "stop"
+                    break
+                piece, ended = _piece(content)
+                reason = ended or reason
                 if piece:
                     yield piece
-            if not finished:
+            if not reason:
                 raise EndpointError("语言模型的回答没有说完就断了。")
+            if reason == "length":
+                raise EndpointError("语言模型写到字数上限,没有写完。")
 
     @contextmanager
     def _sent(self, body: Mapping[str, Any], deadline: float) -> Iterator[httpx2.Response]:
-        client = _client(self.url, deadline)
         import httpx2
 
+        try:
+            client = _client(self.url, deadline)
+        except (ImportError, OSError, ValueError) as error:
+            raise EndpointError(f"代理或证书的设置不能用({error})。") from error
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         try:
             with (
@@ -188,12 +205,8 @@ class _Again(Exception):
 
 
 def _client(url: str, deadline: float) -> httpx2.Client:
-    try:
-        import httpx2
-    except ImportError as error:
-        raise InputError(
-            "用语言模型需要另外安装 httpx2。", "请运行:pip install 'wenju[llm]'"
-        ) from error
+    import httpx2
+
     left = max(0.1, deadline - time.monotonic())
     # Redirects are not followed: one would carry the passages, and the key, to where nobody sent
     # them. Nor does what is asked of this machine go through a proxy.
@@ -238,17 +251,17 @@ def _text(line: bytes) -> str:
         raise EndpointError("语言模型的回答不是 UTF-8。") from error
 
 
-def _piece(content: str, finished: bool) -> tuple[str, bool]:
-    """The text of one event, and whether the reply has come to its end."""
+def _piece(content: str) -> tuple[str, str]:
+    """The text of one event, and why the reply ends with it; "" where it goes on."""
     try:
         event = json.loads(content)
         if event.get("error"):
             raise EndpointError("语言模型报告了错误。")
         if not event["choices"]:  # Usage, at the end.
-            return "", finished
+            return "", ""
         choice = event["choices"][0]
         piece = (choice.get("delta") or {}).get("content") or ""
         piece = "" + piece  # Text, or a TypeError.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EndpointError("语言模型的回答不是合用的 JSON。") from error
-    return piece, finished or choice.get("finish_reason") is not None
+    return piece, str(choice.get("finish_reason") or "")

@@ -8,6 +8,7 @@ passage that read like instructions to a model are not shown to it, and support 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -115,8 +116,13 @@ def _shown(hit: Hit) -> tuple[str, str]:
     """Title line and text of a passage as the model sees it."""
     article = hit.passage.article
     about = (article.title, *hit.passage.headings, article.publisher, article.date)
-    title = " ".join(part for part in about if part and not is_instruction(part))
-    return visible(" ".join(title.split())), visible(_without_instructions(hit.passage.text))
+    title = " ".join(part for part in about if part and not is_instruction(_seen(part)))
+    return _seen(" ".join(title.split())), _seen(_without_instructions(_seen(hit.passage.text)))
+
+
+def _seen(text: str) -> str:
+    """A text without the characters that nobody sees, but a model may read."""
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C")
 
 
 def is_instruction(text: str) -> bool:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from qa.index.tokens import bigrams
 from qa.reader.kinds import UNITS
-from qa.text import PERSON, fold, sentences, tagger
+from qa.text import PERSON, fold, segmenter, sentences, tagger
 
 _SUPPORTED = 0.5
 """Share of a sentence's bigrams that must stand in what it cites, or in the question."""
@@ -53,6 +53,7 @@ _ALIKE = (
 _NEGATION = re.compile(
     r"没|未(?!来)|(?<![是无])不(?!仅|但|断|同|只|少|久|过|足|动产|锈)|并非|无(?!线|论|数|人机)"
 )
+_PERCENT = {"%": "%", "％": "%", "‰": "‰", "个百分点": "百分点"}
 _CLAUSE = re.compile(r"[^,;。!?\n]+")
 _NAMES = ("nr", "ns", "nt", "nz")
 _LATIN = re.compile(r"[a-z][a-z0-9-]{2,}")
@@ -97,7 +98,7 @@ def numbers(folded: str) -> list[Number]:
         value = Decimal(match["digits"].replace(",", ""))
         for char in (match["scale"] or "") + (match["more"] or ""):
             value *= {**_STEPS, **_SCALES}[char]
-        unit = "%" if match["percent"] else match["unit"] or ""
+        unit = _PERCENT[match["percent"]] if match["percent"] else match["unit"] or ""
         found.append(Number(value, unit, match.group()))
     text = _AMOUNT.sub(_blank, text)
     for match in _WRITTEN.finditer(text):
@@ -200,8 +201,10 @@ def _same(said: Number, other: Number) -> bool:
         pairs = zip(said.value, other.value, strict=True)  # type: ignore[arg-type]
         known = [(a, b) for a, b in pairs if a]
         return all(a == b or (b > 1000 and a == b % 100) for a, b in known)
-    if said.value != other.value or (said.unit == "%") != (other.unit == "%"):
+    if said.value != other.value:
         return False
+    if any(unit in _PERCENT.values() for unit in (said.unit, other.unit)):
+        return said.unit == other.unit
     if not said.unit or not other.unit or said.unit == other.unit:
         return True
     return any(said.unit in alike and other.unit in alike for alike in _ALIKE)
@@ -234,7 +237,11 @@ def _missing_names(said: str, text: str) -> list[str]:
     found = [
         word
         for word, tag in tagger().lcut(said)
-        if tag[:2] in _NAMES and len(word) > 1 and not _COMMON.fullmatch(word)
+        if tag[:2] in _NAMES
+        and len(word) > 1
+        and not _COMMON.fullmatch(word)
+        # What jieba only guesses to be a person has to look like one.
+        and (tag[:2] != "nr" or segmenter().FREQ.get(word) or re.fullmatch(PERSON, word))
     ]
     found += _PLACE.findall(said) + _LATIN.findall(said)
     missing = [name for name in found if name not in text]
