@@ -99,6 +99,8 @@ class KeptConversation:
         try:
             if self.path is not None:
                 self.path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return  # It was never kept.
         except OSError as error:
             raise InputError(f"删不掉:{self.path}({error.strerror})") from error
 

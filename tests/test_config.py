@@ -141,7 +141,7 @@ class TestKey:
         self, written, key_file, monkeypatch, from_file
     ):
         if from_file:
-            written(f"key_file = '{key_file}'")
+            written(f"url = '{URL}'\nkey_file = '{key_file}'")
         else:
             monkeypatch.setenv("WENJU_LLM_KEY_FILE", str(key_file))
         found = config.endpoint(URL, "甲")
@@ -160,7 +160,7 @@ class TestKey:
 
     def test_file_may_be_below_home(self, written, monkeypatch, key_file):
         monkeypatch.setenv("HOME", str(key_file.parent))
-        written(f"key_file = '~/{key_file.name}'")
+        written(f"url = '{URL}'\nkey_file = '~/{key_file.name}'")
         assert config.endpoint(URL, "甲").key == KEY
 
     @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")

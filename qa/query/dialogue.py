@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from qa.index.tokens import content_bigrams
 from qa.query.phrases import ASKING, END, PERSONAL, Phrases
 from qa.query.retriever import HybridRetriever
-from qa.text import PERSON, coverage, fold
+from qa.text import PERSON, coverage, fold, segmenter
 from qa.types import Answer, Passage, Topic
 
 _ELSEWHERE = 8.0
@@ -165,6 +165,10 @@ class Dialogue:
             ):
                 break
             start = word.end
+        if start == 0 and words and words[0].text.startswith("那") and len(words[0].text) > 1:
+            # 那下|庄村: jieba joins what it does not know.
+            known = segmenter().FREQ.get(words[0].text) or _AFTER_THAT.match(words[0].text[1])
+            start = 0 if known else 1
         return question[start:].strip()
 
     def _after(self, question: str, bare: str) -> str:

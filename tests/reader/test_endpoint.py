@@ -76,7 +76,7 @@ class TestReply:
             [b"event: message\nid: 7\n" + event("桥。"), DONE],
             [bytes([byte]) for byte in event("桥。") + DONE],  # Characters torn apart, too.
             [event("桥。", finish_reason="stop")],  # Some send no [DONE].
-            [event("桥。", finish_reason="length").rstrip(), b""],
+            [event("桥。", finish_reason="stop").rstrip(), b""],
             [event("桥。"), DONE, b"data: what comes after the end\n\n"],
         ],
     )

@@ -50,7 +50,7 @@ class TestReading:
             ("沙湖大桥有多长?", "1200米"),
             ("沙湖大橋是哪個部門建設的?", "市交通局"),
             ("大桥什么时候通车?", "2021年5月6日"),
-            ("建桥花了多少钱?", "3.5亿元"),
+            ("大桥总投资多少?", "3.5亿元"),
         ],
     )
     def test_it_finds_what_is_asked_for(self, model, question, answer):
@@ -66,11 +66,14 @@ class TestReading:
         assert there.relevant > far.relevant
         assert far.answers < 0
 
-    def test_the_title_says_whose_figure_it_is(self, model):
+    def test_a_title_is_read_where_it_has_words_of_the_question_that_the_text_has_not(self, model):
         text = "全年共受理投诉129件,办结率100%。"
-        own = said(model, "巫溪县受理了多少件投诉?", text, "巫溪县信访工作年报")[1]
-        other = said(model, "巫溪县受理了多少件投诉?", text, "石柱县信访工作年报")[1]
-        assert own.answers > other.answers
+        question = "巫溪县受理了多少件投诉?"
+        without = said(model, question, text)
+        assert said(model, question, text, "石柱县信访工作年报") == without
+        found, own = said(model, question, text, "巫溪县信访工作年报")
+        assert found == without[0] == "129件"
+        assert own != without[1]
 
     def test_both_scripts_read_alike(self, model):
         simplified = said(model, "下庄村的党支部书记是谁?", "下庄村党支部书记毛相林带领村民修路。")

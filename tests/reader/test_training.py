@@ -101,9 +101,13 @@ class TestSets:
         assert [asked.question for asked in part.asked] == ["几座桥?"]
         assert fold(PAGES[0]) not in {text.body for text in part.texts}
 
-    def test_of_nomiracl_own_questions_only_unrelated_passages_are_taken(self, tmp_path):
+    def test_of_nomiracl_own_questions_only_unrelated_passages_are_taken(
+        self, tmp_path, monkeypatch
+    ):
         path = nomiracl(tmp_path / "n.json")
-        texts = [("non_relevant", f"白塔: {page}") for page in map(fold, PAGES[1:])]
+        (tmp_path / "none.jsonl").write_text("", "utf-8")
+        monkeypatch.setattr(sets, "ENCYCLOPEDIA", tmp_path / "none.jsonl")
+        texts = [("non_relevant", fold(f"白塔: {page}")) for page in PAGES[1:]]
         assert sets.nomiracl(path).unrelated == texts
 
     def test_questions_over_the_passages_of_nomiracl_find_their_answers(
@@ -254,7 +258,7 @@ def test_a_run_that_was_stopped_goes_on_and_its_weights_can_be_loaded(
     from qa.reader.training import __main__ as training
 
     monkeypatch.setattr(training, "Settings", lambda: Settings(epochs=2, batch_tokens=400))
-    for name in ("WRITTEN", "ENCYCLOPEDIA"):
+    for name in ("WRITTEN", "ENCYCLOPEDIA", "INVENTED"):
         monkeypatch.setattr(sets, name, tmp_path / "questions.jsonl")
     (tmp_path / "questions.jsonl").write_text("", "utf-8")
     (tmp_path / "news.jsonl").write_text("", "utf-8")
