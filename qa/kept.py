@@ -198,7 +198,8 @@ def markdown(answers: Sequence[Answer]) -> str:
         if answer.abstained:
             parts.append("未找到\n")
         else:
-            parts.append(f"**{_plain(answer.text)}**\n")
+            # Of white space alone, the stars would make a rule.
+            parts.append(f"**{_plain(answer.text) or '(空白)'}**\n")
             parts.append("".join(f"> {_plain(line)}\n" for line in answer.evidence.split("\n")))
             parts += [_source(citation) for citation in answer.citations]
         if answer.written:

@@ -80,6 +80,8 @@ _TO_A_MODEL = re.compile(
 )
 _MARKERS = re.compile(r"[\[［【](?:资料|資料)?\s*(\d{1,3}(?:\s*[,,、]\s*\d{1,3})*)\s*[\]］】]")
 _AFTER = re.compile(rf"(?:\s*(?:{_MARKERS.pattern}))+[。.;;!!??]?")
+_UNSEEN = re.compile("C|Zl|Zp")
+"""General categories of characters: controls, formats, unassigned; separators of lines."""
 _AHEAD = 70
 """Characters after a quotation or a bracket that may make its sentence go on."""
 _UNSURE = re.compile(r"[”’」』\"')）》〉][\s\S]{0,8}$|[(（](?![\s\S]*[)）])")
@@ -121,8 +123,8 @@ def _shown(hit: Hit) -> tuple[str, str]:
 
 
 def _seen(text: str) -> str:
-    """A text without the characters that nobody sees, but a model may read."""
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C")
+    """A text without the characters that nobody sees, but a model may read, or take for lines."""
+    return "".join(c for c in text if c == "\n" or not _UNSEEN.match(unicodedata.category(c)))
 
 
 def is_instruction(text: str) -> bool:
