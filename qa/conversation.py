@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qa.errors import InputError
-from qa.query.dialogue import Dialogue, Understood
-from qa.types import Answer
+from qa.types import Answer, Understood
+
+if TYPE_CHECKING:
+    from qa.query.dialogue import Dialogue
 
 LONGEST_QUESTION = 2000
 """Characters; the encoder reads about the first 700 of them."""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from qa.conversation import HITS, Conversation, checked
 from qa.errors import CitationError, EndpointError, FileError, InputError, ModelError
@@ -19,14 +19,11 @@ from qa.index.prepared import DEFAULT_MODEL
 from qa.index.sparse import Sparse
 from qa.index.store import IndexFolder, Manifest
 from qa.index.tokens import Words
-from qa.query.dialogue import Dialogue, Understood
 from qa.query.retriever import HybridRetriever
 from qa.reader import prepared
 from qa.reader.citations import Standing, standing
 from qa.reader.closest import ClosestSentenceReader
-from qa.reader.endpoint import Endpoint
 from qa.reader.extractive import ExtractiveReader
-from qa.reader.generative import GenerativeReader, is_instruction
 from qa.reader.model import ReaderModel
 from qa.types import (
     Answer,
@@ -38,8 +35,12 @@ from qa.types import (
     Progress,
     Reader,
     Span,
+    Understood,
     Written,
 )
+
+if TYPE_CHECKING:
+    from qa.reader.endpoint import Endpoint
 
 _PACKAGE = Path(__file__).parent
 
@@ -228,6 +229,8 @@ class QA:
         Returns:
             The answer with ``written``; its notice says where the model failed.
         """
+        from qa.reader.generative import GenerativeReader, is_instruction
+
         claims: list[Claim] = []
         left_out: list[Claim] = []
         notice = ""
@@ -258,6 +261,8 @@ class QA:
         Args:
             answers: What was answered before, where an earlier one goes on.
         """
+        from qa.query.dialogue import Dialogue
+
         return Conversation(Dialogue(self.retriever), self.answer, answers)
 
     def verify(self, citation: Citation) -> Standing:

@@ -16,11 +16,11 @@ from qa.errors import InputError, QAError
 from qa.kept import KeptConversation, export
 from qa.paint import Paint
 from qa.pipeline import QA
-from qa.query.dialogue import Understood, topic_of
+from qa.query.dialogue import topic_of
 from qa.reader.endpoint import Endpoint
 from qa.render import answer_text, claim_text, hits_text, page_text, source_line, written_end
 from qa.text import squeeze, visible
-from qa.types import Answer, Citation, Claim
+from qa.types import Answer, Citation, Claim, Understood
 
 _WELCOME = "问据:{documents} 篇、{passages} 段。直接提问;/help 看命令,Ctrl-D 离开。"
 _HELP = """直接输入问题即可,简体、繁体都可以;可以接着上一问追问,例如“那2025年呢?”“他是哪里人?”。

@@ -88,6 +88,21 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class Understood:
+    """A question as it is asked of the index.
+
+    Attributes:
+        question: Stands alone.
+        topic: The article that the conversation is about, where the question follows on.
+        said: Evidence given before, where more is asked for.
+    """
+
+    question: str
+    topic: Topic | None = None
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found for a question.
 

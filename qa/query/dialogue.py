@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from qa.index.tokens import content_bigrams
 from qa.query.phrases import ASKING, END, PERSONAL, Phrases
 from qa.query.retriever import HybridRetriever
 from qa.text import PERSON, coverage, fold, segmenter
-from qa.types import Answer, Passage, Topic
+from qa.types import Answer, Passage, Topic, Understood
 
 _ELSEWHERE = 8.0
 """Nats of inverse document frequency that another article must have of a question over what the
@@ -85,21 +84,6 @@ _SOMEONE = re.compile(
 )
 _COUNTS = re.compile(r"(?:多少|几[一-鿿]?)[^一-鿿]*$")
 _PLACE_BEFORE = re.compile(r"(?:去|到|在|从|于|来自|给|位于|前往)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """A question as it is asked of the index.
-
-    Attributes:
-        question: Stands alone.
-        topic: The article that the conversation is about, where the question follows on.
-        said: Evidence given before, where more is asked for.
-    """
-
-    question: str
-    topic: Topic | None = None
-    said: tuple[str, ...] = ()
 
 
 def topic_of(answer: Answer) -> Topic | None:
