@@ -214,9 +214,11 @@ class TestUntrustedText:
 
     @relaxed
     @given(st.text())
-    def test_a_pipe_gets_it_whole(self, text):
+    @example("\r")
+    @example("一\r\n二\r三\r")
+    def test_a_pipe_gets_it_whole_but_for_the_carriage_return_of_a_line_end(self, text):
         lines = Paint(on=False).block(text, "  ").split("\n")
-        assert lines == ["  " + visible(line) for line in text.split("\n")]
+        assert lines == ["  " + visible(line.removesuffix("\r")) for line in text.split("\n")]
 
     @pytest.mark.parametrize("room", [0, 20])
     def test_the_carriage_return_of_a_line_end_is_no_character_of_the_line(self, room):
