@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -77,6 +78,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")
+    # Before the index is open nothing is garbage, and to look for some takes time.
+    gc.disable()
     code: Any = 0
     try:
         app()
@@ -89,7 +92,7 @@ def main() -> None:
         typer.echo(f"错误:程序出错了({type(error).__name__}: {_visible(str(error))})", err=True)
         typer.echo("请把这一行和所用的命令告诉维护者。", err=True)
         code = QAError.exit_code
-    # Taking the model down piece by piece would make every question a tenth slower.
+    # See _held.
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # The reader of a pipe has seen enough.
@@ -140,7 +143,7 @@ def ask(
 
     asked = _question(question, batch)
     writer = endpoint(llm, llm_model)
-    qa = _opened(index, reads=not fast)
+    qa = _opened(index, reads=not fast, once=batch is None)
     if batch is not None:
 
         def begin() -> Answering:
@@ -185,7 +188,7 @@ def search(
         return {"question": line, "hits": [hit_values(hit) for hit in qa.search(line, k)]}
 
     asked = _question(question, batch)
-    qa = _opened(index)
+    qa = _opened(index, once=batch is None)
     if batch is not None:
         _batch(batch, lambda: found, follows=False)
         return
@@ -382,12 +385,17 @@ def _typed(text: str) -> str:
     return text if as_is else os.fsencode(text).decode("utf-8", "replace")
 
 
-def _opened(index: Path | None, *, reads: bool = False) -> QA:
+_held: list[QA] = []
+"""What is open, until the process ends: taking it down would make a question slower."""
+
+
+def _opened(index: Path | None, *, reads: bool = False, once: bool = False) -> QA:
     """The index; at the default place one over the shipped articles is made where there is none.
 
     Args:
         index: Its folder, None for the default place.
         reads: Whether the reader model will be used: says so where it cannot be.
+        once: Whether it is for a single question.
     """
     from qa.pipeline import QA, has_default_index
 
@@ -398,7 +406,9 @@ def _opened(index: Path | None, *, reads: bool = False) -> QA:
         with ProgressBar() as progress:
             qa = QA.build(progress=progress)
     else:
-        qa = QA.open(index, reads=reads)
+        qa = QA.open(index, reads=reads, once=once)
+    _held.append(qa)
+    gc.enable()
     if reads and qa.notice:
         typer.echo(f"注意:{_visible(qa.notice)}", err=True)
     return qa

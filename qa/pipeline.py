@@ -14,17 +14,12 @@ from qa.conversation import HITS, Conversation, checked
 from qa.errors import CitationError, EndpointError, FileError, InputError, ModelError
 from qa.index.catalog import Catalog, line_range
 from qa.index.dense import Dense
-from qa.index.encoder import Encoder
+from qa.index.encoder import Encoder, import_runtime
 from qa.index.prepared import DEFAULT_MODEL
 from qa.index.sparse import Sparse
 from qa.index.store import IndexFolder, Manifest
 from qa.index.tokens import Words
 from qa.query.retriever import HybridRetriever
-from qa.reader import prepared
-from qa.reader.citations import Standing, standing
-from qa.reader.closest import ClosestSentenceReader
-from qa.reader.extractive import ExtractiveReader
-from qa.reader.model import ReaderModel
 from qa.types import (
     Answer,
     Article,
@@ -40,7 +35,10 @@ from qa.types import (
 )
 
 if TYPE_CHECKING:
+    from qa.reader.citations import Standing
+    from qa.reader.closest import ClosestSentenceReader
     from qa.reader.endpoint import Endpoint
+    from qa.reader.model import ReaderModel
 
 _PACKAGE = Path(__file__).parent
 
@@ -72,38 +70,57 @@ def seeds() -> Path:
 class QA:
     """Answers questions over one index. Safe to share between threads once open."""
 
-    def __init__(self, folder: IndexFolder, *, reads: bool = False) -> None:
+    def __init__(self, folder: IndexFolder, *, reads: bool = False, once: bool = False) -> None:
         self._models = folder.models
         self._reads = reads
+        self._once = once
         folder.opened(self._open)
 
     def _open(self, generation: Path, manifest: Manifest) -> None:
         self.generation = generation
         self.manifest = manifest
+        # Models are opened without the interpreter's lock: the rest goes on meanwhile.
+        import_runtime()
         with ThreadPoolExecutor(2) as background:
-            encoder = background.submit(Encoder.open, self._models / manifest.model_folder)
+            encoder = background.submit(
+                Encoder.open, self._models / manifest.model_folder, once=self._once
+            )
             if self._reads:
                 background.submit(lambda: self._reader_model)
             self.catalog = Catalog(generation / "catalog.sqlite")
             dense = Dense(generation / "dense.faiss")
             sparse = Sparse(generation / "sparse")
-            words = Words.open(generation / "words.txt")
+            words = Words.of_index(self.catalog.frequencies)
             model = encoder.result()
+        self._model = model.name
         self.retriever = HybridRetriever(self.catalog, dense, sparse, words, model)
-        default_model = model.name == DEFAULT_MODEL
-        self.fast_reader = ClosestSentenceReader(sparse, self.catalog, default_model=default_model)
+
+    @cached_property
+    def fast_reader(self) -> ClosestSentenceReader:
+        """What answers without a reader model."""
+        from qa.reader.closest import ClosestSentenceReader
+
+        default_model = self._model == DEFAULT_MODEL
+        return ClosestSentenceReader(
+            self.retriever.sparse, self.catalog, default_model=default_model
+        )
 
     @cached_property
     def _reader_model(self) -> tuple[ReaderModel | None, str]:
         """The reader model, opened when it is first needed; or a notice why it cannot be used."""
+        from qa.reader import prepared
+        from qa.reader.model import ReaderModel
+
         try:
-            return ReaderModel.open(prepared.folder(self._models)), ""
+            return ReaderModel.open(prepared.folder(self._models), once=self._once), ""
         except ModelError as error:
             return None, f"阅读模型不可用,改用最接近的句子作答:{error}"
 
     @cached_property
     def reader(self) -> Reader:
         """What reads the passages."""
+        from qa.reader.extractive import ExtractiveReader
+
         model, _ = self._reader_model
         if model is None:
             return self.fast_reader
@@ -115,19 +132,22 @@ class QA:
         return self._reader_model[1]
 
     @classmethod
-    def open(cls, index: str | Path | None = None, *, reads: bool = False) -> QA:
+    def open(
+        cls, index: str | Path | None = None, *, reads: bool = False, once: bool = False
+    ) -> QA:
         """Open an index that was built before.
 
         Args:
             index: Its folder; by default ``default_index()``.
             reads: Open the reader model at once, beside the rest, not with the first question.
+            once: It is for a single question: opens sooner, then answers a little more slowly.
 
         Raises:
             IndexMissing: There is none.
             IndexDamaged: It cannot be used as it is.
             ModelError: Its prepared model is missing or damaged.
         """
-        return cls(IndexFolder(Path(index) if index else default_index()), reads=reads)
+        return cls(IndexFolder(Path(index) if index else default_index()), reads=reads, once=once)
 
     @classmethod
     def build(
@@ -304,6 +324,7 @@ def open_catalog(index: str | Path | None = None) -> Catalog:
 def verify(catalog: Catalog, citation: Citation) -> Standing:
     """Read the cited file again: does the quotation still stand there?"""
     from qa.corpus.load import SourceFile, load
+    from qa.reader.citations import Standing, standing
 
     file = catalog.file(citation.path)
     if file is None:

@@ -19,7 +19,7 @@ from qa.text import squeeze
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 PAGE = "沙湖镇年鉴\r\n\r\n沙湖镇有四座水厂。\r\n全镇有两所小学,\r\n一所中学。\r\n"
-FILES = ("words.txt", "dense.faiss", "catalog.sqlite")
+FILES = ("dense.faiss", "catalog.sqlite")
 RECORDS = [
     {
         "id": "白马",
@@ -331,10 +331,6 @@ class TestOpening:
             *((name, damage) for name in FILES for damage in ("gone", "short")),
             ("dense.faiss", "scrambled"),
             ("catalog.sqlite", "scrambled"),
-            pytest.param(
-                "words.txt",
-                "scrambled",
-            ),
         ],
     )
     def test_a_damaged_file_gives_an_error_of_ours(self, folder, tmp_path, name, damage):

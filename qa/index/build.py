@@ -19,7 +19,7 @@ from qa.index import dense
 from qa.index.catalog import Catalog, CatalogWriter
 from qa.index.sparse import SparseWriter
 from qa.index.store import FileRecord, IndexFolder, Manifest
-from qa.index.tokens import Words, bigrams
+from qa.index.tokens import Words, bigrams, frequencies
 from qa.text import fold
 from qa.types import Document, Passage, Progress, Vectors
 
@@ -195,6 +195,7 @@ def _write_text(
     digests: list[bytes] = []
     texts: dict[bytes, str] = {}
     words = Words.of_dictionary()
+    seen: set[str] = set()
     with (
         closing(CatalogWriter(aside / "catalog.sqlite")) as catalog,
         closing(SparseWriter(aside / "sparse")) as sparse,
@@ -205,13 +206,15 @@ def _write_text(
             for document, passages in documents:
                 of_document = [searched_text(passage) for passage in passages]
                 for row, text in enumerate(of_document, len(digests)):
-                    sparse.add(row, words(text), bigrams(text))
+                    terms = words(text)
+                    seen.update(terms)
+                    sparse.add(row, terms, bigrams(text))
                     digests.append(_digest(text))
                     texts[digests[-1]] = text
                 catalog.add_document(document, passages, [_digest(text) for text in of_document])
+        catalog.add_words(frequencies(seen))
         catalog.commit()
         sparse.commit()
-    words.save(aside / "words.txt")
     return files, catalog.documents, digests, texts
 
 

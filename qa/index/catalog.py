@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ CREATE TABLE passages (
     path TEXT NOT NULL, first_line INTEGER NOT NULL, last_line INTEGER NOT NULL,
     digest BLOB NOT NULL
 );
+CREATE TABLE words (word TEXT PRIMARY KEY, frequency INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX documents_path ON documents (path);
 CREATE INDEX passages_document ON passages (document);
 """
@@ -104,6 +105,12 @@ class CatalogWriter:
                 ),
             )
             self.passages += 1
+
+    def add_words(self, frequencies: Mapping[str, int]) -> None:
+        """Add words of jieba's dictionary that stand in passages."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO words VALUES (?, ?)", sorted(frequencies.items())
+        )
 
     def commit(self) -> None:
         """Make what was added last."""
@@ -220,6 +227,15 @@ class Catalog:
             path,
         )
         return [_document(values) for values in found]
+
+    def frequencies(self, candidates: Iterable[str]) -> dict[str, int]:
+        """The frequencies of those candidates that are words of the passages."""
+        return dict(
+            self._query(
+                "SELECT word, frequency FROM words JOIN json_each(?) ON word = value",
+                json.dumps(list(candidates)),
+            )
+        )
 
     def titles(self) -> list[str]:
         """The titles of all articles, in order, each once."""

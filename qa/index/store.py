@@ -26,7 +26,7 @@ from qa.errors import IndexBusy, IndexDamaged, IndexMissing
 
 _Opened = TypeVar("_Opened")
 
-FORMAT = 1
+FORMAT = 2
 """Version of a generation: of its files, and of how pages are read and cut. Another version is
 not read but made again."""
 _GENERATION = re.compile(r"generation-\d{1,9}")

@@ -1,17 +1,15 @@
 """Folded text in, search terms out: jieba's words and character bigrams.
 
 A question is cut without jieba's dictionary of 350,000 words: only words that stand in the
-index can match, so the index keeps its own dictionary of them, a few thousand lines.
+index can match, so the index keeps a table of them, of which a question needs a few rows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from qa.errors import IndexDamaged
 from qa.text import segmenter
 
 if TYPE_CHECKING:
@@ -21,6 +19,8 @@ _HAN = r"〇㐀-䶿一-鿿豈-﫿\U00020000-\U000323af"
 _RUN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
 _TERM_LENGTH = 60
 """Longest term kept, in characters; longer ones are digits and identifiers run together."""
+_WORD_LENGTH = 16
+"""Longest word of jieba's dictionary, in characters."""
 
 
 def bigrams(folded: str) -> list[str]:
@@ -53,43 +53,49 @@ def content_bigrams(folded: str) -> list[str]:
     return list(dict.fromkeys(bigrams(_ASKING.sub(" ", folded))))
 
 
+Frequencies = Callable[[Iterable[str]], Mapping[str, int]]
+"""Candidates in, the frequencies of those that are words out."""
+
+
+def frequencies(candidates: Iterable[str]) -> dict[str, int]:
+    """Those of the candidates that are words of jieba's dictionary, with their frequencies.
+
+    And, as that of "", the sum of the frequencies of all its words.
+    """
+    known = segmenter().FREQ
+    return {"": segmenter().total} | {word: known[word] for word in candidates if known.get(word)}
+
+
 class Words:
     """Cuts folded text into words, and the parts of long words, that a search may name."""
 
-    def __init__(self, tokenizer: jieba.Tokenizer, *, remember: bool = False) -> None:
+    def __init__(self, tokenizer: Callable[[str], jieba.Tokenizer]) -> None:
         self._tokenizer = tokenizer
-        self._seen: set[str] | None = set() if remember else None
 
     @classmethod
     def of_dictionary(cls) -> Words:
         """With jieba's whole dictionary: for indexing."""
-        return cls(segmenter(), remember=True)
+        return cls(lambda _: segmenter())
 
     @classmethod
-    def open(cls, path: Path) -> Words:
-        """With the dictionary that ``save`` wrote: for questions.
+    def of_index(cls, known: Frequencies) -> Words:
+        """With the words that stand in an index: for questions.
 
-        Raises:
-            IndexDamaged: It is missing or not what ``save`` writes.
+        Args:
+            known: Gives what ``frequencies`` gave of the words that stand there.
         """
         import jieba
 
-        tokenizer = jieba.Tokenizer()
-        frequencies: dict[str, int] = {}
-        try:
-            total, *lines = path.read_text("utf-8").splitlines()
-            tokenizer.total = int(total)
-            for line in lines:
-                word, _, frequency = line.rpartition(" ")
-                frequencies[word] = int(frequency)
+        def tokenizer(folded: str) -> jieba.Tokenizer:
+            found = dict(known({"", *_parts(folded)}))
+            made = jieba.Tokenizer()
+            made.FREQ, made.total, made.initialized = {}, found.pop(""), True
+            for word, frequency in found.items():
+                made.FREQ[word] = frequency
                 for end in range(1, len(word)):
-                    frequencies.setdefault(word[:end], 0)
-        except (OSError, ValueError) as error:
-            raise IndexDamaged(
-                f"词表打不开:{path}({error})", "请用 qa index 文件夹 重建。"
-            ) from error
-        tokenizer.FREQ = frequencies
-        tokenizer.initialized = True
+                    made.FREQ.setdefault(word[:end], 0)
+            return made
+
         return cls(tokenizer)
 
     def __call__(self, folded: str) -> list[str]:
@@ -98,18 +104,15 @@ class Words:
         >>> Words.of_dictionary()("重庆市政协")
         ['重庆', '市政', '政协', '重庆市', '市政协', '重庆市政协']
         """
-        terms = [term for term in self._tokenizer.cut_for_search(folded) if _RUN.match(term)]
-        if self._seen is not None:
-            self._seen.update(terms)
-        return [term[:_TERM_LENGTH] for term in terms]
+        terms = self._tokenizer(folded).cut_for_search(folded)
+        return [term[:_TERM_LENGTH] for term in terms if _RUN.match(term)]
 
-    def save(self, path: Path) -> None:
-        """Write the dictionary words met so far, with their frequencies, for ``open``."""
-        known = self._tokenizer.FREQ
-        path.write_text("\n".join(self._dictionary(known)) + "\n", "utf-8")
 
-    def _dictionary(self, known: dict[str, int]) -> Iterable[str]:
-        yield str(self._tokenizer.total)
-        for word in sorted(self._seen or ()):
-            if known.get(word):
-                yield f"{word} {known[word]}"
+def _parts(folded: str) -> set[str]:
+    """All that may be a word in a text."""
+    return {
+        run[start : start + length]
+        for run in folded.split()
+        for start in range(len(run))
+        for length in range(1, _WORD_LENGTH + 1)
+    }

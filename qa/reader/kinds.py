@@ -68,12 +68,13 @@ _MEASURES = {
     "久": "年|个月|天|日|小时|分钟|周",
     "钱": "元|美元|块",
 }
+# Strings, compiled when they are first used: to compile them all takes longer than a search.
 _FIGURE = r"(?:\d[\d,.]*\d|\d|[一二两三四五六七八九十百千零〇]+)"
-_NUMBER = re.compile(
+_NUMBER = (
     rf"百分之[\d.一二两三四五六七八九十百零点]+"
     rf"|{_FIGURE}(?:(?P<percent>[%％‰])|[万亿千百]*(?:多|余|几)?(?:万|亿)?(?P<unit>{UNITS})?)"
 )
-_DATE = re.compile(
+_DATE = (
     r"(?:(?:19|20)\d\d年|[一二两零〇\d]{4}年|今年|去年|前年|本月|上月)?(?:\d{1,2}|十?[一二三四五六七八九十])月(?:底|初|中旬|上旬|下旬|(?:\d{1,2}|[一二三四五六七八九十]{1,3})[日号])?"
     r"(?:[上下]午|晚上?|凌晨|中午)?(?:\d{1,2}[时点:]\d{0,2}分?)?"
     r"|(?:19|20)\d\d年(?:底|初|春|夏|秋|冬|[上下]半年)?|[上下]?(?:周|星期)[一二三四五六日天]|\d{1,4}(?:年|世纪)|\d{1,2}日|公元前?\d+年"
@@ -89,17 +90,17 @@ _AFTER_NAME = (
     r"[,、。;:!?()“”\s]|说|介绍|表示|告诉|分享|坦言|在|与|和|向|对|带|的|是|为|率|等|于|了解|通过"
     r"|领|把|$"
 )
-_PERSON = re.compile(rf"{_NAME}(?={_AFTER_NAME})")
-_AFTER_TITLE = re.compile(rf"(?:{_TITLES})$")
+_PERSON = rf"{_NAME}(?={_AFTER_NAME})"
+_AFTER_TITLE = rf"(?:{_TITLES})$"
 _PLACE_NOUN = (
     "自治区|自治州|省|市|区|县|镇|乡|街道|社区|村|国|州|岛|山|河|湖|路|街|大道|广场|公园|学校|小学|中学|大学|医院|"
     "司法所|派出所|中心|基地|小区|大厦|园区|车站|机场|大讲堂|礼堂|馆|厅|站"
 )
 _IN_PLACE = r"[^\W\da-z由在从到于与和的及为将把被向以对等是有了个各这那该至去]"
-_PLACE = re.compile(
+_PLACE = (
     rf"(?:(?<![一-鿿])|(?<=[在于从到由至])){_IN_PLACE}{{2,8}}?(?:{_PLACE_NOUN})(?![级内里域划长])"
 )
-_BEFORE_PLACE = re.compile(r"(?:在|位于|地处|来自|前往|到|于|去|从|至)$")
+_BEFORE_PLACE = r"(?:在|位于|地处|来自|前往|到|于|去|从|至)$"
 
 _ASKING = (
     (
@@ -188,21 +189,25 @@ def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
     A form that fits scores 1, one with the unit or in the position asked for 2.
     """
     if one.kind is Kind.NUMBER:
-        numbers = [(m, _fits_unit(one, m)) for m in _NUMBER.finditer(sentence)]
+        numbers = [(m, _fits_unit(one, m)) for m in re.finditer(_NUMBER, sentence)]
         return [(m.span(), fit) for m, fit in numbers if fit]
     if one.kind is Kind.DATE:
-        return [(m.span(), 1 + 0.2 * min(5, len(m.group()) / 3)) for m in _DATE.finditer(sentence)]
+        return [
+            (m.span(), 1 + 0.2 * min(5, len(m.group()) / 3)) for m in re.finditer(_DATE, sentence)
+        ]
     if one.kind is Kind.PERSON:
         return [
             (
                 m.span(),
-                2.0 if _AFTER_TITLE.search(sentence[max(0, m.start() - 4) : m.start()]) else 1.0,
+                2.0
+                if re.search(_AFTER_TITLE, sentence[max(0, m.start() - 4) : m.start()])
+                else 1.0,
             )
-            for m in _PERSON.finditer(sentence)
+            for m in re.finditer(_PERSON, sentence)
         ]
     return [
         (m.span(), _fits_place(one, m.group(), sentence[max(0, m.start() - 2) : m.start()]))
-        for m in _PLACE.finditer(sentence)
+        for m in re.finditer(_PLACE, sentence)
     ]
 
 
@@ -220,7 +225,7 @@ def _fits_unit(one: Asked, number: re.Match[str]) -> float:
 def _fits_place(one: Asked, place: str, before: str) -> float:
     if one.unit:
         return 2.0 if place.endswith(one.unit) else 0.5
-    return 2.0 if _BEFORE_PLACE.search(before) else 1.0
+    return 2.0 if re.search(_BEFORE_PLACE, before) else 1.0
 
 
 def choose(things: Sequence[Asked], question: str, sentence: str) -> list[Span]:

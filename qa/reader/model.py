@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,14 +63,20 @@ class ReaderModel:
         self._session = session
 
     @classmethod
-    def open(cls, folder: Path) -> ReaderModel:
+    def open(cls, folder: Path, *, once: bool = False) -> ReaderModel:
         """Open a folder that qa.reader.prepare wrote.
+
+        Args:
+            folder: Of the prepared reader.
+            once: See ``open_session``.
 
         Raises:
             ModelError: There is no prepared reader, or it is damaged or of another version.
         """
         Manifest.read(folder)
-        return cls(open_tokenizer(folder / TOKENIZER_FILE), open_session(folder / MODEL_FILE))
+        with ThreadPoolExecutor(1) as background:
+            session = background.submit(open_session, folder / MODEL_FILE, once=once)
+            return cls(open_tokenizer(folder / TOKENIZER_FILE), session.result())
 
     def read(
         self, question: str, passage: Passage, count: int, barred: Sequence[Span] = ()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from qa.index.tokens import Words, bigrams, content_bigrams
+from qa.index.tokens import Words, bigrams, content_bigrams, frequencies
 from qa.text import fold, sentences
 
 SEEDS = sorted((Path(__file__).parents[2] / "seeds").glob("*.txt"))
@@ -20,13 +20,14 @@ def pages():
 
 
 @pytest.fixture(scope="module")
-def indexed(pages, tmp_path_factory):
-    """The terms of the seeds, and the dictionary that indexing them leaves for questions."""
+def indexed(pages):
+    """The terms of the seeds, and what indexing them leaves for questions."""
     cut = Words.of_dictionary()
     terms = {term for page in pages for term in cut(page)}
-    path = tmp_path_factory.mktemp("words") / "words.txt"
-    cut.save(path)
-    return terms, path
+    known = frequencies(terms)
+    return terms, Words.of_index(
+        lambda candidates: {word: known[word] for word in candidates if word in known}
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,8 @@ def test_words_keep_latin_words_and_numbers_and_drop_punctuation():
 
 
 def test_a_question_to_the_index_names_the_words_that_stand_in_it(pages, indexed):
-    terms, path = indexed
-    whole, own = Words.of_dictionary(), Words.open(path)
+    terms, own = indexed
+    whole = Words.of_dictionary()
     lost = sought = 0
     for page in pages:
         for start, end in sentences(page):
@@ -114,19 +115,31 @@ def test_a_question_to_the_index_names_the_words_that_stand_in_it(pages, indexed
     ],
 )
 def test_words_of_a_question_are_found_among_words_that_are_not(indexed, question, wanted):
-    terms, path = indexed
+    terms, own = indexed
     assert wanted <= terms
-    assert wanted <= set(Words.open(path)(fold(question)))
+    assert wanted <= set(own(fold(question)))
 
 
-def test_the_dictionary_of_an_index_is_small_and_has_only_its_words(indexed):
-    _, path = indexed
-    lines = path.read_text("utf-8").splitlines()
-    words = [line.rpartition(" ")[0] for line in lines[1:]]
-    assert "邻水县" in words
-    assert "外星人" not in words
-    assert 1000 < len(words) < 6000
-    assert words == sorted(words)
+def test_an_index_knows_the_frequencies_of_its_own_words(pages):
+    terms = {term for page in pages for term in Words.of_dictionary()(page)}
+    known = frequencies(terms)
+    assert known["邻水县"] > 0
+    assert "外星人" not in known
+    assert known[""] > sum(n for word, n in known.items() if word)
+    assert set(known) - {""} <= terms
+
+
+@pytest.mark.parametrize("text", ["卡拉ok厅", "侵华日军南京大屠杀遇难同胞纪念馆", "c++与t恤", "甲 乙\n丙"])
+def test_with_every_word_of_a_text_known_it_is_cut_as_with_the_dictionary(text):
+    own = Words.of_index(frequencies)
+    assert own(text) == Words.of_dictionary()(text)
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="重庆市政协邻水县大屠杀纪念馆ok+a1 。", max_size=40))
+def test_any_text_is_cut_as_with_the_dictionary_where_all_its_words_are_known(text):
+    assert Words.of_index(frequencies)(text) == Words.of_dictionary()(text)
+
 
 
 @pytest.mark.parametrize(
