@@ -249,7 +249,7 @@ def index_command(
     except (KeyboardInterrupt, Exception) as error:
         if not _is_interruption(error):
             raise
-        typer.echo("\n已中断;原有的索引没有改动。", err=True)
+        typer.echo("\n已中断;索引没有损坏,算好的向量留着,再运行一次 qa index 会接着做。", err=True)
         raise typer.Exit(130) from None
     if as_json:
         write_json(_report_values(built), sys.stdout)

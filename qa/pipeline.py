@@ -88,7 +88,8 @@ class QA:
             if self._reads:
                 background.submit(lambda: self._reader_model)
             self.catalog = Catalog(generation / "catalog.sqlite")
-            dense = Dense(generation / "dense.faiss")
+            probes = int(manifest.dense.get("probes", 0))
+            dense = Dense(generation, probes) if manifest.vectors else None
             sparse = Sparse(generation / "sparse")
             words = Words.of_index(self.catalog.frequencies)
             model = encoder.result()

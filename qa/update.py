@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -11,13 +12,13 @@ from typing import TypeVar
 from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, find, load
 from qa.errors import CorpusError, FileError, IndexDamaged, IndexMissing, ModelError
-from qa.index.build import Built, Source, build, up_to_date
+from qa.index.build import Builder, Built, Previous, Source, up_to_date
 from qa.index.encoder import Encoder
 from qa.index.prepare import prepare
 from qa.index.store import FileRecord, IndexFolder, Manifest
 from qa.reader.prepare import prepare as prepare_reader
 from qa.text import visible
-from qa.types import Progress
+from qa.types import Document, Progress
 
 _Item = TypeVar("_Item")
 
@@ -60,13 +61,18 @@ def update(
         notice = _prepare_reader(folder, tell)
         files = [file for file in find(roots) if not _is_inside(file, folder)]
         records = [_record(file) for file in _counted(files, "核对文件", tell)]
-        same = up_to_date(folder, roots, records, encoder.key)
-        if same and all(_problem(record) == record.problem for record in same.problems):
-            return replace(same, notice=notice)
-        sources = _sources(_counted(list(zip(files, records, strict=True)), "读取文章", tell))
-        name = model or (before.model_name if before else "")
-        named = _absolute(name), prepared.name
-        return replace(build(folder, roots, sources, encoder, named, tell), notice=notice)
+        with closing(Previous(folder, encoder.key)) as previous:
+            builder = Builder(folder, previous, encoder, tell)
+            same = up_to_date(previous, roots, records, encoder.key)
+            if same and all(_problem(record) == record.problem for record in same.problems):
+                if same.manifest.vectors < same.manifest.passages:
+                    same = replace(builder.complete(), problems=same.problems)
+                return replace(same, notice=notice)
+            pairs = list(zip(files, records, strict=True))
+            sources = _sources(_counted(pairs, "读取文章", tell), previous)
+            name = model or (before.model_name if before else "")
+            named = _absolute(name), prepared.name
+            return replace(builder.build(roots, sources, passages, named), notice=notice)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -128,10 +134,8 @@ def _is_inside(file: SourceFile, folder: IndexFolder) -> bool:
 
 def _problem(record: FileRecord) -> str:
     """Why a file cannot be read now; "" if it can."""
-    (read,) = _sources(
-        [(SourceFile(record.path, Path(record.absolute)), replace(record, problem=""))]
-    )
-    return read[0].problem
+    file = SourceFile(record.path, Path(record.absolute))
+    return _read(file, replace(record, problem=""), set())[0].problem
 
 
 def _counted(items: Sequence[_Item], stage: str, progress: Progress) -> Iterator[_Item]:
@@ -157,22 +161,32 @@ def _record(file: SourceFile) -> FileRecord:
     return FileRecord(path, absolute, size, digest)
 
 
-def _sources(files: Iterable[tuple[SourceFile, FileRecord]]) -> Iterator[Source]:
-    """Each file with what was read from it, or with its problem."""
+def _sources(
+    files: Iterable[tuple[SourceFile, FileRecord]], previous: Previous
+) -> Iterator[Source]:
+    """Each file with what was read from it, or with its problem; not read where it is as before."""
     seen: set[str] = set()
     for file, record in files:
-        if record.problem:
-            yield record, ()
-            continue
-        try:
-            documents = load(file)
-        except FileError as error:
-            reason = error.message.removeprefix(f"{visible(file.path)}:")
-            yield replace(record, problem=reason), ()
-            continue
-        if clash := seen.intersection(document.id for document in documents):
-            yield replace(record, problem=f"文章编号与别的文件重复:{clash.pop()}"), ()
-            continue
-        seen.update(document.id for document in documents)
-        encoding = documents[0].encoding if documents else ""
-        yield replace(record, encoding=encoding), [(d, passages(d)) for d in documents]
+        before = previous.files.get(record.path) if previous.is_full else None
+        if before and not before.problem and before.sha256 == record.sha256:
+            seen.update(previous.ids(record.path))
+            yield replace(record, encoding=before.encoding), None
+        else:
+            yield _read(file, record, seen)
+
+
+def _read(
+    file: SourceFile, record: FileRecord, seen: set[str]
+) -> tuple[FileRecord, Sequence[Document]]:
+    """A file with its documents, whose ids are added to those ``seen``, or with its problem."""
+    if record.problem:
+        return record, ()
+    try:
+        documents = load(file)
+    except FileError as error:
+        reason = error.message.removeprefix(f"{visible(file.path)}:")
+        return replace(record, problem=reason), ()
+    if clash := seen.intersection(document.id for document in documents):
+        return replace(record, problem=f"文章编号与别的文件重复:{clash.pop()}"), ()
+    seen.update(document.id for document in documents)
+    return replace(record, encoding=documents[0].encoding if documents else ""), documents

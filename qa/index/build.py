@@ -1,14 +1,20 @@
-"""Documents and passages in, a new generation out; vectors of unchanged passages are kept."""
+"""Documents and passages in, a new generation out; what has not changed is taken over.
+
+A run writes text and terms first, then vectors. Where there are many vectors to make, a generation
+that is searched by its words is put in use before, and each vector made is kept in a log, so that
+a run that is stopped goes on where it was.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +22,11 @@ import numpy as np
 
 from qa.errors import CorpusError, IndexBusy, IndexDamaged, IndexMissing
 from qa.index import dense
-from qa.index.catalog import Catalog, CatalogWriter
+from qa.index.catalog import Catalog, CatalogWriter, digest_of
+from qa.index.dense import Chosen, Dense
+from qa.index.log import VectorLog
 from qa.index.sparse import SparseWriter
-from qa.index.store import FileRecord, IndexFolder, Manifest
+from qa.index.store import FileRecord, IndexFolder, Manifest, take_over
 from qa.index.tokens import Words, bigrams, frequencies
 from qa.text import fold
 from qa.types import Document, Passage, Progress, Vectors
@@ -26,8 +34,16 @@ from qa.types import Document, Passage, Progress, Vectors
 if TYPE_CHECKING:
     from qa.index.encoder import Encoder
 
-Source = tuple[FileRecord, Sequence[tuple[Document, Sequence[Passage]]]]
-"""A file, and what was read from it; nothing where it has a problem."""
+Source = tuple[FileRecord, Sequence[Document] | None]
+"""A file, and what was read from it: nothing where it has a problem; None where it is as before."""
+Cut = Callable[[Document], Sequence[Passage]]
+
+SOON = 2000
+"""Vectors to make, up to which a run makes them before it puts anything in use: half a minute."""
+_BLOCK = 1024
+"""Rows that are worked on at once."""
+_HOLES = 0.2
+"""Share of rows without a passage from which all is written anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,46 +78,56 @@ def searched_text(passage: Passage) -> str:
     return fold(f"{context(passage)}\n{passage.text}".strip())
 
 
-class _Previous:
-    """The generation before, as far as it can be used again."""
+class Previous:
+    """The generation before, as far as it can be used again.
 
-    def __init__(self, folder: IndexFolder, encoder: Encoder) -> None:
-        self.files: dict[str, FileRecord] = {}
-        self._rows: dict[bytes, int] = {}
-        self._vectors: Vectors | None = None
+    Attributes:
+        folder: Of the generation; None where there is none that can be used.
+        manifest: Of that generation.
+        files: Its files, by path.
+        dense: Its vectors; None where they are of another model, or there are none.
+        is_full: Whether most of its rows still hold a passage, so that it can be gone on with.
+    """
+
+    def __init__(self, index: IndexFolder, model: str) -> None:
+        self.folder: Path | None = None
         self.manifest: Manifest | None = None
+        self.files: dict[str, FileRecord] = {}
+        self.dense: Dense | None = None
+        self.is_full = False
+        self._catalog: Catalog | None = None
         try:
-            generation = folder.current()
-            manifest = folder.manifest(generation)
-            catalog = Catalog(generation / "catalog.sqlite")
+            folder = index.current()
+            manifest = index.manifest(folder)
+            catalog = Catalog(folder / "catalog.sqlite")
             self.files = {file.path: file for file in catalog.files()}
-            if manifest.model == encoder.key:
-                self._vectors = dense.Dense(generation / "dense.faiss").vectors()
-                self._rows = catalog.digests()
-            self.manifest = manifest
-            catalog.close()
+            if manifest.model == model and manifest.vectors:
+                self.dense = Dense(folder)
         except (IndexMissing, IndexDamaged):
-            pass  # Nothing to take over: everything is made anew.
+            return  # Nothing to take over: everything is made anew.
+        self.folder, self.manifest, self._catalog = folder, manifest, catalog
+        self.is_full = manifest.passages >= (1 - _HOLES) * (catalog.last_row() + 1)
 
-    def vector(self, digest: bytes) -> Vectors | None:
-        """The vector of the text with a digest, shape (dimension,)."""
-        row = self._rows.get(digest)
-        return self._vectors[row] if row is not None and self._vectors is not None else None
+    def ids(self, path: str) -> list[str]:
+        """Ids of the documents of a file."""
+        return self._catalog.ids_at(path) if self._catalog else []
+
+    def row(self, digest: bytes) -> int | None:
+        """A row with the vector of a text, by its digest."""
+        return self._catalog.row_with(digest) if self._catalog and self.dense else None
+
+    def close(self) -> None:
+        """Let go of its files."""
+        if self._catalog:
+            self._catalog.close()
 
 
 def up_to_date(
-    folder: IndexFolder, roots: Sequence[str], files: Sequence[FileRecord], model: str
+    previous: Previous, roots: Sequence[str], files: Sequence[FileRecord], model: str
 ) -> Built | None:
     """What to report where the generation in use is of the same files and model; else None."""
-    try:
-        generation = folder.current()
-        manifest = folder.manifest(generation)
-        catalog = Catalog(generation / "catalog.sqlite")
-        before = catalog.files()
-        catalog.close()
-    except (IndexMissing, IndexDamaged):
-        return None
-    if manifest.model != model or list(manifest.roots) != list(roots):
+    manifest, before = previous.manifest, previous.files.values()
+    if manifest is None or manifest.model != model or list(manifest.roots) != list(roots):
         return None
     if {(f.path, f.absolute, f.sha256) for f in files} != {
         (f.path, f.absolute, f.sha256) for f in before
@@ -111,111 +137,273 @@ def up_to_date(
     return Built(manifest, problems, 0, manifest.passages, changed=False)
 
 
-def build(
-    folder: IndexFolder,
-    roots: Sequence[str],
-    sources: Iterable[Source],
-    encoder: Encoder,
-    model: tuple[str, str],
-    progress: Progress,
-) -> Built:
-    """Write a new generation and make it the one in use.
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Writes generations into a folder that the caller holds for writing.
 
-    Args:
-        folder: Held for writing by the caller.
-        roots: The paths that the corpus comes from, as given; kept for the next run.
-        sources: Files with their documents and passages; consumed as they come.
-        encoder: Embeds what the last generation has no vector of.
-        model: The name that the user gave the encoder's model, "" for the default, and the name
-            of its folder in ``folder.models``.
+    Attributes:
+        index: The folder.
+        previous: Its generation in use.
+        encoder: Embeds what that has no vector of.
         progress: Told of the embedding.
-
-    Raises:
-        CorpusError: No file held a document; the generation before stays in use.
-        IndexBusy: The disk is full, or does not take it for another reason; likewise.
     """
-    started = time.monotonic()
-    previous = _Previous(folder, encoder)
-    try:
-        with folder.new_generation() as aside:
-            files, documents, digests, texts = _write_text(aside, sources)
-            if not digests:
+
+    index: IndexFolder
+    previous: Previous
+    encoder: Encoder
+    progress: Progress
+
+    def build(
+        self, roots: Sequence[str], sources: Iterable[Source], cut: Cut, model: tuple[str, str]
+    ) -> Built:
+        """Write a new generation and make it the one in use.
+
+        Args:
+            roots: The paths that the corpus comes from, as given; kept for the next run.
+            sources: Files with their documents; consumed as they come.
+            cut: Makes passages of a document.
+            model: The name that the user gave the encoder's model, "" for the default, and the
+                name of its folder in ``index.models``.
+
+        Raises:
+            CorpusError: No file held a document; the generation before stays in use.
+            IndexBusy: The disk is full, or does not take it for another reason; likewise.
+        """
+        started = time.monotonic()
+        with self._writing() as aside:
+            text = _Text(aside, self.previous)
+            files = text.write(sources, cut)
+            if not text.passages:
                 raise CorpusError(*_nothing_read(roots, files))
-            embedded = _write_vectors(aside, digests, texts, previous, encoder, progress)
             manifest = Manifest(
-                number=folder.next_number(),
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                number=self.index.next_number(),
+                created=_now(),
                 roots=tuple(roots),
                 base=str(Path.cwd()),
-                model=encoder.key,
+                model=self.encoder.key,
                 model_name=model[0],
                 model_folder=model[1],
-                documents=documents,
-                passages=len(digests),
-                seconds=round(time.monotonic() - started, 2),
-                changes=_changes(previous.files, files),
+                documents=text.documents,
+                passages=text.passages,
+                seconds=0.0,
+                changes=_changes(self.previous.files, files),
+                vectors=0,
+                dense={},
             )
-            folder.publish(aside, manifest)
-    except (OSError, sqlite3.Error) as error:
-        raise IndexBusy(
-            f"索引写不进去:{folder.path}({error})", "请检查磁盘空间和权限;原有的索引没有改动。"
-        ) from error
-    problems = tuple(file for file in files if file.problem)
-    return Built(manifest, problems, embedded, len(digests) - embedded, changed=True)
+            with closing(_Vectors(aside, self, same_rows=text.same_rows)) as vectors:
+                made = vectors.make("编码") if len(vectors.missing) <= SOON else 0
+                built = self._publish(aside, manifest, vectors, made, started)
+        if vectors.missing:
+            built = self.complete()
+        return replace(built, problems=tuple(file for file in files if file.problem))
+
+    def complete(self) -> Built:
+        """Make the vectors that the generation in use lacks; a run that is stopped is gone on with.
+
+        Raises:
+            IndexBusy: As ``build``.
+        """
+        started = time.monotonic()
+        builder = replace(self, previous=Previous(self.index, self.encoder.key))
+        before, manifest = builder.previous.folder, builder.previous.manifest
+        if before is None or manifest is None:
+            raise IndexDamaged(f"索引不完整:{self.index.path}", "请用 qa index 文件夹 重建。")
+        with self._writing() as aside, closing(builder.previous):
+            for name in ("catalog.sqlite", "sparse"):
+                take_over(before / name, aside / name)
+            manifest = replace(manifest, number=self.index.next_number(), created=_now())
+            with closing(_Vectors(aside, builder, same_rows=True)) as vectors:
+                made = vectors.make("编码(已可按词提问)")
+                return self._publish(aside, manifest, vectors, made, started)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Path]:
+        try:
+            with self.index.new_generation() as aside:
+                yield aside
+        except (OSError, sqlite3.Error) as error:
+            raise IndexBusy(
+                f"索引写不进去:{self.index.path}({error})",
+                "请检查磁盘空间和权限;原有的索引没有改动。",
+            ) from error
+
+    def _publish(
+        self, aside: Path, manifest: Manifest, vectors: _Vectors, made: int, started: float
+    ) -> Built:
+        chosen = vectors.write()
+        manifest = replace(
+            manifest,
+            vectors=manifest.passages - vectors.lacking,
+            dense=asdict(chosen) if chosen else {},
+            seconds=round(time.monotonic() - started, 2),
+        )
+        self.index.publish(aside, manifest)
+        if not vectors.missing:
+            for log in self.index.path.glob("vectors-*.log"):
+                log.unlink()
+        return Built(manifest, (), made, manifest.vectors - made, changed=True)
 
 
-def _write_vectors(
-    aside: Path,
-    digests: Sequence[bytes],
-    texts: dict[bytes, str],
-    previous: _Previous,
-    encoder: Encoder,
-    progress: Progress,
-) -> int:
-    """Write the vectors of all rows; how many rows have one that was computed now."""
-    fresh = {d: texts[d] for d in dict.fromkeys(digests) if previous.vector(d) is None}
-    new = dict(zip(fresh, encoder.encode_passages(list(fresh.values()), progress), strict=True))
-    vectors = np.empty((len(digests), encoder.dimension), np.float32)
-    for row, digest in enumerate(digests):
-        kept = previous.vector(digest)
-        vectors[row] = new[digest] if kept is None else kept
-    dense.write(vectors, aside / "dense.faiss")
-    return sum(digest in new for digest in digests)
+class _Vectors:
+    """The vectors of a generation that is being written: taken over, out of the log, or made.
 
-
-def _write_text(
-    aside: Path, sources: Iterable[Source]
-) -> tuple[list[FileRecord], int, list[bytes], dict[bytes, str]]:
-    """Write all but the vectors.
-
-    Returns:
-        The files, how many documents, each row's digest, and the text behind a digest.
+    Attributes:
+        missing: Digests that there is no vector of, each with a row that has it.
     """
-    files: list[FileRecord] = []
-    digests: list[bytes] = []
-    texts: dict[bytes, str] = {}
-    words = Words.of_dictionary()
-    seen: set[str] = set()
-    with (
-        closing(CatalogWriter(aside / "catalog.sqlite")) as catalog,
-        closing(SparseWriter(aside / "sparse")) as sparse,
-    ):
-        for file, documents in sources:
-            files.append(file)
-            catalog.add_file(file)
-            for document, passages in documents:
-                of_document = [searched_text(passage) for passage in passages]
-                for row, text in enumerate(of_document, len(digests)):
-                    terms = words(text)
-                    seen.update(terms)
-                    sparse.add(row, terms, bigrams(text))
-                    digests.append(_digest(text))
-                    texts[digests[-1]] = text
-                catalog.add_document(document, passages, [_digest(text) for text in of_document])
-        catalog.add_words(frequencies(seen))
-        catalog.commit()
-        sparse.commit()
-    return files, catalog.documents, digests, texts
+
+    def __init__(self, aside: Path, builder: Builder, *, same_rows: bool) -> None:
+        self._aside = aside
+        self._previous = builder.previous
+        self._encoder = builder.encoder
+        self._progress = builder.progress
+        self._catalog = Catalog(aside / "catalog.sqlite")
+        path = builder.index.path / f"vectors-{builder.encoder.key}.log"
+        self._log = VectorLog(path, builder.encoder.dimension)
+        self._digests = dict(self._catalog.digests())
+        self._taken = self._taken_over(same_rows=same_rows)
+        self.missing = {
+            digest: row
+            for row, digest in self._digests.items()
+            if row not in self._taken and digest not in self._log
+        }
+
+    @property
+    def lacking(self) -> int:
+        """How many passages have no vector."""
+        return sum(digest in self.missing for digest in self._digests.values())
+
+    def _taken_over(self, *, same_rows: bool) -> dict[int, int]:
+        """For rows, the row of the generation before that has their vector."""
+        if self._previous.dense is None:
+            return {}
+        there = np.zeros(len(self._previous.dense), bool)
+        there[self._previous.dense.rows()] = True
+        found = {}
+        for row, digest in self._digests.items():
+            is_same = same_rows and row < len(there) and there[row]
+            before = row if is_same else self._previous.row(digest)
+            if before is not None and there[before]:
+                found[row] = before
+        return found
+
+    def make(self, stage: str) -> int:
+        """Make the missing vectors; for how many passages.
+
+        Args:
+            stage: What progress calls it.
+        """
+        digests, total = list(self.missing), len(self.missing)
+        for start in range(0, total, _BLOCK):
+            block = digests[start : start + _BLOCK]
+            rows = [self.missing[digest] for digest in block]
+            located = self._catalog.passages(rows)
+            texts = [searched_text(located[row].passage) for row in rows]
+            told = partial(self._tell, stage, start, total)
+            self._log.add(block, self._encoder.encode_passages(texts, told))
+        made = self.lacking
+        self.missing = {}
+        return made
+
+    def _tell(self, stage: str, start: int, total: int, _: str, done: int, __: int) -> None:
+        self._progress(stage, start + done, total)
+
+    def write(self) -> Chosen | None:
+        """Write what there is; None where there is nothing yet."""
+        if len(self.missing) == len(set(self._digests.values())):
+            return None
+        return dense.write(
+            self._blocks(), self._encoder.dimension, self._aside, self._previous.folder
+        )
+
+    def _blocks(self) -> Iterator[Vectors]:
+        for start in range(0, max(self._digests) + 1, _BLOCK):
+            rows = range(start, min(start + _BLOCK, max(self._digests) + 1))
+            block = np.zeros((len(rows), self._encoder.dimension), np.float32)
+            taken = [row for row in rows if row in self._taken]
+            if taken and self._previous.dense:
+                before = [self._taken[row] for row in taken]
+                block[[row - start for row in taken]] = self._previous.dense.vectors(before)
+            made = [
+                r for r in rows if r not in self._taken and self._digests.get(r, b"") in self._log
+            ]
+            if made:
+                found = self._log.vectors([self._digests[row] for row in made])
+                block[[row - start for row in made]] = found
+            yield block
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._catalog.close()
+
+
+class _Text:
+    """Writes all of a generation but the vectors: what changed, into copies of what there was.
+
+    Attributes:
+        same_rows: Whether passages that were there before are in the rows where they were.
+        documents: How many there are, after ``write``.
+        passages: The same.
+    """
+
+    def __init__(self, aside: Path, previous: Previous) -> None:
+        self._aside = aside
+        self.documents = self.passages = 0
+        self._words = Words.of_dictionary()
+        self._seen: set[str] = set()
+        self.same_rows = previous.is_full
+        if self.same_rows and previous.folder:
+            take_over(previous.folder / "catalog.sqlite", aside / "catalog.sqlite", changes=True)
+            take_over(previous.folder / "sparse", aside / "sparse")
+
+    def write(self, sources: Iterable[Source], cut: Cut) -> list[FileRecord]:
+        """Write what is new, and remove what is gone; the files."""
+        files: list[FileRecord] = []
+        with (
+            closing(CatalogWriter(self._aside / "catalog.sqlite")) as catalog,
+            closing(SparseWriter(self._aside / "sparse")) as sparse,
+        ):
+            before = catalog.digests()
+            kept_files: set[str] = set()
+            kept: set[str] = set()
+            for file, documents in sources:
+                files.append(file)
+                if documents is None:
+                    kept_files.add(file.path)
+                for document in documents or ():
+                    if document.id in before:
+                        if before[document.id] == (document.path, digest_of(document)):
+                            kept.add(document.id)
+                            continue
+                        sparse.remove(catalog.remove_document(document.id))
+                        kept.add(document.id)
+                    self._add(document, cut(document), catalog, sparse)
+            for document_id, (path, _) in before.items():
+                if document_id not in kept and path not in kept_files:
+                    sparse.remove(catalog.remove_document(document_id))
+            catalog.set_files(files)
+            catalog.add_words(frequencies(self._seen))
+            self.documents, self.passages = catalog.documents, catalog.passages
+            catalog.commit()
+            sparse.commit()
+        return files
+
+    def _add(
+        self,
+        document: Document,
+        passages: Sequence[Passage],
+        catalog: CatalogWriter,
+        sparse: SparseWriter,
+    ) -> None:
+        texts = [searched_text(passage) for passage in passages]
+        for row, text in enumerate(texts, catalog.next_row):
+            terms = self._words(text)
+            self._seen.update(terms)
+            sparse.add(row, terms, bigrams(text))
+        catalog.add_document(document, passages, [_digest(text) for text in texts])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _digest(text: str) -> bytes:

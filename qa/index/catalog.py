@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE TABLE documents (
     id TEXT NOT NULL UNIQUE, path TEXT NOT NULL, title TEXT NOT NULL, encoding TEXT NOT NULL,
-    metadata TEXT NOT NULL, record INTEGER NOT NULL, markup INTEGER NOT NULL, text TEXT NOT NULL
+    metadata TEXT NOT NULL, record INTEGER NOT NULL, markup INTEGER NOT NULL, text TEXT NOT NULL,
+    digest BLOB NOT NULL
 );
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document TEXT NOT NULL, kind TEXT NOT NULL,
@@ -33,6 +35,7 @@ CREATE TABLE passages (
 CREATE TABLE words (word TEXT PRIMARY KEY, frequency INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX documents_path ON documents (path);
 CREATE INDEX passages_document ON passages (document);
+CREATE INDEX passages_digest ON passages (digest);
 """
 _DOCUMENT = "id, path, title, text, encoding, metadata, record, markup"
 _PASSAGE = "id, document, title, publisher, date, author, headings, kind, text, spans"
@@ -40,22 +43,54 @@ _PLACE = "path, first_line, last_line, row, digest"
 
 
 class CatalogWriter:
-    """Fills a new database."""
+    """Fills a database, a new one or a copy of one; nothing stays of what is not committed.
+
+    Attributes:
+        next_row: Row of the next passage: above all that there ever were.
+    """
 
     def __init__(self, path: Path) -> None:
+        is_new = not path.exists()
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
-        self._connection.executescript(_SCHEMA)
+        if is_new:
+            self._connection.executescript(_SCHEMA)
         self._connection.execute("BEGIN")
-        self.documents = 0
-        self.passages = 0
+        self.next_row = self._count("SELECT max(row) + 1 FROM passages")
 
-    def add_file(self, file: FileRecord) -> None:
-        """Add a file, read or not."""
-        self._connection.execute(
+    def _count(self, sql: str) -> int:
+        ((number,),) = self._connection.execute(sql).fetchall()
+        return number or 0
+
+    @property
+    def documents(self) -> int:
+        """How many documents there are."""
+        return self._count("SELECT count(*) FROM documents")
+
+    @property
+    def passages(self) -> int:
+        """How many passages there are."""
+        return self._count("SELECT count(*) FROM passages")
+
+    def digests(self) -> dict[str, tuple[str, bytes]]:
+        """For each document's id its path and the digest of all that it says."""
+        found = self._connection.execute("SELECT id, path, digest FROM documents")
+        return {document_id: (path, digest) for document_id, path, digest in found}
+
+    def set_files(self, files: Iterable[FileRecord]) -> None:
+        """Put files, read or not, in the place of those that there were."""
+        self._connection.execute("DELETE FROM files")
+        self._connection.executemany(
             "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)",
-            (file.path, file.absolute, file.size, file.sha256, file.encoding, file.problem),
+            ((f.path, f.absolute, f.size, f.sha256, f.encoding, f.problem) for f in files),
         )
+
+    def remove_document(self, document_id: str) -> list[int]:
+        """Remove a document with its passages; their rows."""
+        sql = "DELETE FROM passages WHERE document = ? RETURNING row"
+        rows = self._connection.execute(sql, (document_id,)).fetchall()
+        self._connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+        return [row for (row,) in rows]
 
     def add_document(
         self, document: Document, passages: Sequence[Passage], digests: Sequence[bytes]
@@ -68,7 +103,7 @@ class CatalogWriter:
             digests: For each passage, the digest of what is embedded of it.
         """
         self._connection.execute(
-            f"INSERT INTO documents ({_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT INTO documents ({_DOCUMENT}, digest) VALUES ({', '.join('?' * 9)})",  # noqa: S608
             (
                 document.id,
                 document.path,
@@ -78,9 +113,9 @@ class CatalogWriter:
                 json.dumps(dict(document.metadata), ensure_ascii=False),
                 document.record,
                 document.markup,
+                digest_of(document),
             ),
         )
-        self.documents += 1
         lines = _Lines(document)
         for passage, digest in zip(passages, digests, strict=True):
             article = passage.article
@@ -100,11 +135,11 @@ class CatalogWriter:
                     document.path,
                     lines.number(min(start for start, _ in passage.spans)),
                     lines.number(max(end for _, end in passage.spans) - 1),
-                    self.passages,
+                    self.next_row,
                     digest,
                 ),
             )
-            self.passages += 1
+            self.next_row += 1
 
     def add_words(self, frequencies: Mapping[str, int]) -> None:
         """Add words of jieba's dictionary that stand in passages."""
@@ -113,12 +148,18 @@ class CatalogWriter:
         )
 
     def commit(self) -> None:
-        """Make what was added last."""
+        """Make what was done last."""
         self._connection.execute("COMMIT")
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def digest_of(document: Document) -> bytes:
+    """Of all that a document says: where it is equal, so are its passages."""
+    said = json.dumps([*astuple(document)], sort_keys=True)
+    return hashlib.sha256(said.encode()).digest()[:16]
 
 
 class _Lines:
@@ -223,7 +264,7 @@ class Catalog:
     def documents_at(self, path: str) -> list[Document]:
         """The documents of a file, by its path as the user gave it, in order."""
         found = self._query(
-            f"SELECT {_DOCUMENT} FROM documents WHERE path = ? ORDER BY rowid",  # noqa: S608
+            f"SELECT {_DOCUMENT} FROM documents WHERE path = ? ORDER BY record, rowid",  # noqa: S608
             path,
         )
         return [_document(values) for values in found]
@@ -236,6 +277,11 @@ class Catalog:
                 json.dumps(list(candidates)),
             )
         )
+
+    def ids_at(self, path: str) -> list[str]:
+        """The ids of the documents of a file, by its path as the user gave it."""
+        found = self._query("SELECT id FROM documents WHERE path = ?", path)
+        return [document_id for (document_id,) in found]
 
     def titles(self) -> list[str]:
         """The titles of all articles, in order, each once."""
@@ -256,9 +302,20 @@ class Catalog:
         found = self._query("SELECT * FROM files WHERE absolute = ?", str(absolute))
         return FileRecord(*found[0]) if found else None
 
-    def digests(self) -> dict[bytes, int]:
-        """For each digest of embedded text, a row that has its vector."""
-        return dict(self._query("SELECT digest, row FROM passages"))
+    def digests(self) -> Iterator[tuple[int, bytes]]:
+        """The rows in order, each with the digest of what is embedded of its passage."""
+        with self._lock:
+            yield from self._connection.execute("SELECT row, digest FROM passages ORDER BY row")
+
+    def last_row(self) -> int:
+        """The highest row; -1 where there is no passage."""
+        ((row,),) = self._query("SELECT max(row) FROM passages")
+        return -1 if row is None else int(row)
+
+    def row_with(self, digest: bytes) -> int | None:
+        """A row that has a digest of what is embedded, if there is one."""
+        found = self._query("SELECT row FROM passages WHERE digest = ? LIMIT 1", digest)
+        return found[0][0] if found else None
 
     def close(self) -> None:
         """Let go of the file."""

@@ -22,21 +22,20 @@ def _schema() -> tantivy.Schema:
     import tantivy
 
     builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("row", stored=False, fast=True)
+    builder.add_unsigned_field("row", stored=False, indexed=True, fast=True)
     for leg in ("words", "bigrams"):
         builder.add_text_field(leg, tokenizer_name="whitespace", index_option="freq")
     return builder.build()
 
 
 class SparseWriter:
-    """Writes a new index into an empty folder."""
+    """Writes into a folder: a new index, or one that is there already."""
 
     def __init__(self, folder: Path) -> None:
         import tantivy
 
-        folder.mkdir(parents=True)
-        self._schema = _schema()
-        self._index = tantivy.Index(self._schema, str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        self._index = tantivy.Index(_schema(), str(folder), reuse=True)
         self._writer = self._index.writer(_HEAP, num_threads=1)
 
     def add(self, row: int, words: Sequence[str], bigrams: Sequence[str]) -> None:
@@ -49,8 +48,16 @@ class SparseWriter:
         document.add_text("bigrams", " ".join(bigrams))
         self._writer.add_document(document)
 
+    def remove(self, rows: Iterable[int]) -> None:
+        """Remove the passages in ``rows``."""
+        import tantivy
+
+        for row in rows:
+            query = tantivy.Query.term_query(self._index.schema, "row", row)
+            self._writer.delete_documents_by_query(query)
+
     def commit(self) -> None:
-        """Make what was added last.
+        """Make what was done last.
 
         Raises:
             OSError: It cannot be written.

@@ -2,8 +2,9 @@
 
     embeddings/
     ├── CURRENT           name of the generation in use; one rename of this file is the swap
-    ├── generation-7/     manifest.json, catalog.sqlite, dense.faiss, sparse/, words.txt
+    ├── generation-7/     manifest.json, catalog.sqlite, sparse/, dense.faiss, clusters.faiss
     ├── models/           prepared models, shared by the generations
+    ├── vectors-….log     vectors made so far, while there are many to make
     └── .lock             held by the process that writes
 
 A reader opens the generation that CURRENT names and keeps it, whatever is swapped in later.
@@ -59,6 +60,7 @@ class Manifest:
     """What a generation is, and the size and SHA-256 of each of its files.
 
     ``roots`` are the paths of the corpus as the user gave them, in the working folder ``base``.
+    ``vectors`` counts the passages that have one; ``dense`` says how they are searched.
     """
 
     number: int
@@ -72,6 +74,8 @@ class Manifest:
     passages: int
     seconds: float
     changes: Mapping[str, int]
+    vectors: int
+    dense: Mapping[str, str | int | float]
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -215,6 +219,28 @@ class IndexFolder:
             if old != generation:
                 shutil.rmtree(old, ignore_errors=True)
         return generation
+
+
+def take_over(source: Path, target: Path, *, changes: bool = False) -> None:
+    """Have a file or folder of one generation in the next, too, without copying where possible.
+
+    Args:
+        source: It is not there in an empty generation; then nothing is done.
+        target: Where it is to be.
+        changes: Whether it will be written to: a copy then.
+    """
+    for file in [source] if source.is_file() else sorted(source.rglob("*")):
+        if file.is_dir() or file.suffix == ".lock":
+            continue
+        to = target / file.relative_to(source)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if changes:
+                shutil.copyfile(file, to)
+            else:
+                os.link(file, to)
+        except OSError:
+            shutil.copyfile(file, to)
 
 
 def _size(file: Path) -> int:

@@ -30,12 +30,14 @@ enough to go before its like from elsewhere, not before what answers better."""
 class HybridRetriever:
     """Searches one generation with three legs, and looks closely at the best rows.
 
+    While there are no vectors yet, ``dense`` is None, and two legs are searched.
+
     A passage that has many of the question's words in one sentence goes before one that has
     them here and there: the share "sentence". The same text in several places is one hit.
     """
 
     catalog: Catalog
-    dense: Dense
+    dense: Dense | None
     sparse: Sparse
     words: Words
     embedder: Embedder
@@ -50,9 +52,9 @@ class HybridRetriever:
         """
         folded = fold(question)
         vector = self.embedder.encode_queries([folded])[0]
-        pool = min(max(POOL, k), len(self.dense))
+        pool = max(POOL, k)
         legs = {
-            "dense": self.dense.search(vector, pool),
+            "dense": self.dense.search(vector, pool) if self.dense else {},
             "words": self.sparse.search("words", self.words(folded), pool),
             "bigrams": self.sparse.search("bigrams", bigrams(folded), pool),
         }
@@ -68,7 +70,8 @@ class HybridRetriever:
             closer = _favoured(closer, passages, topic)
         same = _grouped(closer, passages)
         best = [alike[0] for alike in same][:k]
-        legs["dense"] |= self.dense.scores(vector, [fused.row for fused in best])
+        if self.dense:
+            legs["dense"] |= self.dense.scores(vector, [fused.row for fused in best])
         return [
             Hit(
                 passage=passages[fused.row],

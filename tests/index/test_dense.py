@@ -16,8 +16,8 @@ def unit(rng, n, dimension):
 
 
 def saved(folder, vectors):
-    dense.write(vectors, folder / "dense.faiss")
-    return Dense(folder / "dense.faiss")
+    chosen = dense.write(iter([vectors]), vectors.shape[1], folder, None)
+    return Dense(folder, chosen.probes)
 
 
 @pytest.fixture(scope="module")
