@@ -57,6 +57,17 @@ Batch = Annotated[
         help='逐行提问,"-" 表示标准输入;每行一问,或 {"id", "question"},或 {"id", "turns": […]}。',
     ),
 ]
+Since = Annotated[
+    str,
+    typer.Option(
+        "--since", metavar="日期", help="只找这一天起的文章:2025、2025-07 或 2025-07-22。"
+    ),
+]
+Until = Annotated[str, typer.Option("--until", metavar="日期", help="只找到这一天为止的文章。")]
+From = Annotated[
+    str, typer.Option("--source", metavar="名称", help="只找报刊名称或文件路径里有这几个字的文章。")
+]
+Exact = Annotated[bool, typer.Option("--exact", help="大索引也与每一段逐一比较:慢,用来核对。")]
 Llm = Annotated[
     str | None,
     typer.Option(
@@ -129,6 +140,10 @@ def ask(
     explain: Explain = False,
     min_confidence: Confidence = None,
     fast: Fast = False,
+    since: Since = "",
+    until: Until = "",
+    source: From = "",
+    exact: Exact = False,
     llm: Llm = None,
     llm_model: LlmModel = None,
     strict: Strict = False,
@@ -143,7 +158,8 @@ def ask(
 
     asked = _question(question, batch)
     writer = endpoint(llm, llm_model)
-    qa = _opened(index, reads=not fast, once=batch is None)
+    opened = _opened(index, reads=not fast, once=batch is None)
+    qa = opened.narrowed(since=since, until=until, source=source, exact=exact)
     if batch is not None:
 
         def begin() -> Answering:
@@ -179,6 +195,10 @@ def search(
     batch: Batch = None,
     as_json: Json = False,
     explain: Explain = False,
+    since: Since = "",
+    until: Until = "",
+    source: From = "",
+    exact: Exact = False,
 ) -> None:
     """只检索:列出最相关的段落和它们的位置。"""
     from qa.paint import Paint
@@ -188,7 +208,8 @@ def search(
         return {"question": line, "hits": [hit_values(hit) for hit in qa.search(line, k)]}
 
     asked = _question(question, batch)
-    qa = _opened(index, once=batch is None)
+    opened = _opened(index, once=batch is None)
+    qa = opened.narrowed(since=since, until=until, source=source, exact=exact)
     if batch is not None:
         _batch(batch, lambda: found, follows=False)
         return
@@ -206,6 +227,9 @@ def chat(
     min_confidence: Confidence = None,
     fast: Fast = False,
     resume: Annotated[bool, typer.Option("--resume", help="接着上次的对话。")] = False,
+    since: Since = "",
+    until: Until = "",
+    source: From = "",
     llm: Llm = None,
     llm_model: LlmModel = None,
     strict: Strict = False,
@@ -215,7 +239,8 @@ def chat(
     from qa.repl import ChatSettings, chat_in
 
     settings = ChatSettings(min_confidence, fast, endpoint(llm, llm_model), strict)
-    chat_in(_opened(index, reads=not fast), settings, resume=resume)
+    qa = _opened(index, reads=not fast).narrowed(since=since, until=until, source=source)
+    chat_in(qa, settings, resume=resume)
 
 
 @app.command(name="index")
@@ -409,7 +434,7 @@ def _opened(index: Path | None, *, reads: bool = False, once: bool = False) -> Q
         qa = QA.open(index, reads=reads, once=once)
     _held.append(qa)
     gc.enable()
-    if reads and qa.notice:
+    if qa.notice:
         typer.echo(f"注意:{_visible(qa.notice)}", err=True)
     return qa
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,7 @@ from qa.types import (
     Reader,
     Span,
     Understood,
+    Within,
     Written,
 )
 
@@ -130,7 +132,12 @@ class QA:
     @property
     def notice(self) -> str:
         """What a person should know of how questions are answered, in Chinese; "" if nothing."""
-        return self._reader_model[1]
+        made, wanted = self.manifest.vectors, self.manifest.passages
+        notices = [self._reader_model[1]] if self._reads else []
+        if made < wanted:
+            what = "只按词检索" if not made else "其余只按词检索"
+            notices.append(f"向量还在制作({made}/{wanted} 段),{what};qa index 会把它做完。")
+        return "\n".join(notice for notice in notices if notice)
 
     @classmethod
     def open(
@@ -182,6 +189,37 @@ class QA:
             paths = [seeds()]
         update(place, paths, model=model, progress=progress)
         return cls.open(index)
+
+    def narrowed(
+        self, *, since: str = "", until: str = "", source: str = "", exact: bool = False
+    ) -> QA:
+        """The same index, searched in part; it shares everything with this one.
+
+        Args:
+            since: First day of the texts, as YYYY, YYYY-MM or YYYY-MM-DD; those without a date
+                are left out then.
+            until: Last day, in the same form: 2024 is all of 2024.
+            source: Part of the publisher's name or of the file's path, in either script.
+            exact: Compare a question with every vector, also of a large index.
+
+        Raises:
+            InputError: A date in another form, or nothing in the index fits.
+        """
+        for day in (since, until):
+            if day and not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", day):
+                raise InputError(f"看不懂的日期:{day}", "写法是 2025、2025-07 或 2025-07-22。")
+        within = Within(since, until, source)
+        rows = None if within == Within() else self.catalog.rows_within(within)
+        if rows is not None and not len(rows):
+            named = [("自", since), ("至", until), ("来源", source)]
+            what = "、".join(f"{name} {value}" for name, value in named if value)
+            raise InputError(
+                f"索引里没有符合条件的文章:{what}",
+                "没有写明日期的文章不在任何时段之内;qa status --files 列出所有文件。",
+            )
+        part = copy(self)
+        part.retriever = replace(self.retriever, allowed=rows, exact=exact)
+        return part
 
     def search(self, question: str, k: int = HITS) -> list[Hit]:
         """The best ``k`` passages for a question, best first.

@@ -76,6 +76,21 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """What a search is narrowed to; "" where it is not.
+
+    Attributes:
+        since: First day, as YYYY, YYYY-MM or YYYY-MM-DD; texts without a date are left out then.
+        until: Last day, in the same form: 2024 is all of 2024.
+        source: Part of the publisher's name or of the file's path, in either script.
+    """
+
+    since: str = ""
+    until: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Topic:
     """The article that a conversation is about: one of those in a document."""
 

@@ -8,12 +8,15 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from qa.errors import IndexDamaged
+from qa.index.rows import Rows
 from qa.index.store import FileRecord
-from qa.types import Article, Document, Passage
+from qa.text import fold
+from qa.types import Article, Document, Passage, Within
 
 _SCHEMA = """
 CREATE TABLE files (
@@ -35,6 +38,7 @@ CREATE TABLE passages (
 CREATE TABLE words (word TEXT PRIMARY KEY, frequency INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX documents_path ON documents (path);
 CREATE INDEX passages_document ON passages (document);
+CREATE INDEX passages_source ON passages (date, publisher, path);
 CREATE INDEX passages_digest ON passages (digest);
 """
 _DOCUMENT = "id, path, title, text, encoding, metadata, record, markup"
@@ -204,6 +208,7 @@ class Catalog:
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
             )
+            self._connection.create_function("folded", 1, lru_cache(fold), deterministic=True)
             self._connection.execute("SELECT 1 FROM files, documents, passages LIMIT 1")
         except sqlite3.Error as error:
             raise IndexDamaged(
@@ -244,6 +249,18 @@ class Catalog:
         """The rows of a document's passages."""
         found = self._query("SELECT row FROM passages WHERE document = ?", document_id)
         return {row for (row,) in found}
+
+    def rows_within(self, within: Within) -> Rows:
+        """The rows of passages that a search is narrowed to."""
+        found = self._query(
+            "SELECT row FROM passages WHERE date >= ? AND (? = '' OR (date != '' AND date < ?))"
+            " AND (? = '' OR instr(folded(publisher), ?) OR instr(folded(path), ?))",
+            within.since,
+            within.until,
+            f"{within.until}~",  # After all days of a year or month.
+            *[fold(within.source)] * 3,
+        )
+        return Rows(row for (row,) in found)
 
     def document(self, document_id: str) -> Document:
         """The document with an id.

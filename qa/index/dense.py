@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qa.errors import IndexDamaged
+from qa.index.rows import Rows
 from qa.types import Vectors
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Dense:
         self,
         vector: Vectors,
         k: int,
-        allowed: NDArray[np.int64] | None = None,
+        allowed: Rows | None = None,
         *,
         exact: bool = False,
     ) -> dict[int, float]:
@@ -205,38 +206,35 @@ class Dense:
             exact: Compare with all of them, however many there are.
         """
         if allowed is not None and len(allowed) <= MOST_EXACT:
-            return _best(allowed, self.vectors(allowed) @ vector, k)
+            rows = allowed.numbers[allowed.numbers < len(self)]
+            return _best(rows, self.vectors(rows) @ vector, k)
         if self._clusters is None or exact:
             return self._compared(vector, k, allowed)
         rows = self._near(vector, _AGAIN * k, allowed)
         return _best(rows, self.vectors(rows) @ vector, k)
 
-    def _near(
-        self, vector: Vectors, k: int, allowed: NDArray[np.int64] | None
-    ) -> NDArray[np.int64]:
+    def _near(self, vector: Vectors, k: int, allowed: Rows | None) -> NDArray[np.int64]:
         """Rows that are likely the nearest, in order; fewer allowed ones lie further apart."""
         import faiss
 
+        library: Any = faiss  # Its types know only the constructors of C++.
         probes, selector = self._probes, None
         if allowed is not None:
             probes = min(self._clusters.nlist, probes * self._clusters.ntotal // len(allowed))
-            selector = faiss.IDSelectorBatch(allowed)
-        parameters: Any = faiss.SearchParametersIVF
-        settings = parameters(nprobe=probes, sel=selector)
+            selector = library.IDSelectorBitmap(allowed.bits)
+        settings = library.SearchParametersIVF(nprobe=probes, sel=selector)
         _, found = self._clusters.search(vector[np.newaxis], k, params=settings)
         rows: NDArray[np.int64] = np.sort(found[0][found[0] >= 0])
         return rows
 
-    def _compared(
-        self, vector: Vectors, k: int, allowed: NDArray[np.int64] | None
-    ) -> dict[int, float]:
+    def _compared(self, vector: Vectors, k: int, allowed: Rows | None) -> dict[int, float]:
         if self._all is not None:
             return _best(np.arange(len(self)), self._all @ vector, k)
         scores = np.empty(len(self), np.float32)
         for start in range(0, len(self), _BLOCK):
             block = slice(start, start + _BLOCK)
             scores[block] = self._stored[block].astype(np.float32) @ vector
-        rows = np.arange(len(self)) if allowed is None else allowed
+        rows = np.arange(len(self)) if allowed is None else allowed.numbers
         return _best(rows, scores[rows], k)
 
     def nearest(self, vectors: Vectors, k: int) -> list[list[int]]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from qa.errors import IndexDamaged
+from qa.index.rows import Rows
 
 if TYPE_CHECKING:
     import tantivy
 
 Leg = Literal["words", "bigrams"]
+_NAMED = 2000
+"""Allowed rows up to which they are named in the query; of more, what is found is sifted."""
 _HEAP = 128_000_000
 """Bytes that Tantivy gathers before it writes a segment."""
 
@@ -109,10 +113,18 @@ class Sparse:
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
-    def search(self, leg: Leg, terms: Iterable[str], k: int) -> dict[int, float]:
+    def search(
+        self, leg: Leg, terms: Iterable[str], k: int, allowed: Rows | None = None
+    ) -> dict[int, float]:
         """BM25 of the best ``k`` passages, by row, best first; none without a known term.
 
         Tantivy's constants: k1 = 1.2, b = 0.75 (Robertson and Zaragoza, FnTIR 2009).
+
+        Args:
+            leg: Which terms they are.
+            terms: Of the question.
+            k: At least 1.
+            allowed: The only rows that may be found; all if None.
         """
         import tantivy
 
@@ -120,11 +132,27 @@ class Sparse:
             (tantivy.Occur.Should, tantivy.Query.term_query(self._schema, leg, term))
             for term in dict.fromkeys(terms)
         ]
-        if not clauses:
+        if not clauses or (allowed is not None and not len(allowed)):
             return {}
-        found: list[tuple[Any, Any]] = self._searcher.search(
-            tantivy.Query.boolean_query(clauses), k, count=False
-        ).hits
+        query = tantivy.Query.boolean_query(clauses)
+        if allowed is None:
+            return self._found(query, k)
+        if len(allowed) <= _NAMED:
+            numbers = allowed.numbers.tolist()
+            named = tantivy.Query.term_set_query(self._schema, "row", numbers)
+            filtered = tantivy.Query.const_score_query(named, 0.0)
+            must = [(tantivy.Occur.Must, query), (tantivy.Occur.Must, filtered)]
+            return self._found(tantivy.Query.boolean_query(must), k)
+        reach = 2 * k * len(self) // len(allowed)
+        while True:
+            found = self._found(query, reach)
+            inside = {row: score for row, score in found.items() if row in allowed}
+            if len(inside) >= k or len(found) < reach:
+                return dict(islice(inside.items(), k))
+            reach *= 4
+
+    def _found(self, query: tantivy.Query, k: int) -> dict[int, float]:
+        found: list[tuple[Any, Any]] = self._searcher.search(query, k, count=False).hits
         rows: list[Any] = self._searcher.fast_field_values("row", [address for _, address in found])
         return {int(row): float(score) for row, (score, _) in zip(rows, found, strict=True)}
 

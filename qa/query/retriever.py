@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from qa.index.catalog import Catalog
 from qa.index.dense import Dense
+from qa.index.rows import Rows
 from qa.index.sparse import Sparse
 from qa.index.tokens import Words, bigrams, content_bigrams
 from qa.query.fusion import Fused, fuse
 from qa.text import coverage, fold, sentences
-from qa.types import Embedder, Hit, Passage, Topic
+from qa.types import Embedder, Hit, Passage, Topic, Vectors
 
 POOL = 100
 """Rows that each leg contributes to the fusion."""
@@ -30,7 +31,9 @@ enough to go before its like from elsewhere, not before what answers better."""
 class HybridRetriever:
     """Searches one generation with three legs, and looks closely at the best rows.
 
-    While there are no vectors yet, ``dense`` is None, and two legs are searched.
+    While there are no vectors yet, ``dense`` is None, and two legs are searched. Where it is
+    narrowed, only the ``allowed`` rows are found. ``exact`` compares with all vectors, however
+    many there are.
 
     A passage that has many of the question's words in one sentence goes before one that has
     them here and there: the share "sentence". The same text in several places is one hit.
@@ -41,6 +44,8 @@ class HybridRetriever:
     sparse: Sparse
     words: Words
     embedder: Embedder
+    allowed: Rows | None = None
+    exact: bool = False
 
     def search(self, question: str, k: int, topic: Topic | None = None) -> list[Hit]:
         """The best ``k`` passages for a question, best first.
@@ -54,9 +59,9 @@ class HybridRetriever:
         vector = self.embedder.encode_queries([folded])[0]
         pool = max(POOL, k)
         legs = {
-            "dense": self.dense.search(vector, pool) if self.dense else {},
-            "words": self.sparse.search("words", self.words(folded), pool),
-            "bigrams": self.sparse.search("bigrams", bigrams(folded), pool),
+            "dense": self._nearest(vector, pool),
+            "words": self.sparse.search("words", self.words(folded), pool, self.allowed),
+            "bigrams": self.sparse.search("bigrams", bigrams(folded), pool, self.allowed),
         }
         fused = fuse(legs, WEIGHTS)
         best = fused[: max(RERANKED, k)]
@@ -88,6 +93,11 @@ class HybridRetriever:
             )
             for rank, fused in enumerate(best, 1)
         ]
+
+    def _nearest(self, vector: Vectors, k: int) -> dict[int, float]:
+        if not self.dense:
+            return {}
+        return self.dense.search(vector, k, self.allowed, exact=self.exact)
 
     def _with_sentences(
         self, question: str, best: Sequence[Fused], passages: dict[int, Passage]
