@@ -23,11 +23,12 @@ import numpy as np
 from qa.errors import CorpusError, IndexBusy, IndexDamaged, IndexMissing
 from qa.index import dense
 from qa.index.catalog import Catalog, CatalogWriter, digest_of
+from qa.index.cutting import Cutting
 from qa.index.dense import Chosen, Dense
 from qa.index.log import VectorLog
 from qa.index.sparse import SparseWriter
 from qa.index.store import FileRecord, IndexFolder, Manifest, take_over
-from qa.index.tokens import Words, bigrams, frequencies
+from qa.index.tokens import bigrams, frequencies
 from qa.text import fold
 from qa.types import Document, Passage, Progress, Vectors
 
@@ -172,9 +173,9 @@ class Builder:
         started = time.monotonic()
         with self._writing() as aside:
             text = _Text(aside, self.previous)
-            files = text.write(sources, cut)
+            text.write(sources, cut)
             if not text.passages:
-                raise CorpusError(*_nothing_read(roots, files))
+                raise CorpusError(*_nothing_read(roots, text.files))
             manifest = Manifest(
                 number=self.index.next_number(),
                 created=_now(),
@@ -186,7 +187,7 @@ class Builder:
                 documents=text.documents,
                 passages=text.passages,
                 seconds=0.0,
-                changes=_changes(self.previous.files, files),
+                changes=_changes(self.previous.files, text.files),
                 vectors=0,
                 dense={},
             )
@@ -195,7 +196,7 @@ class Builder:
                 built = self._publish(aside, manifest, vectors, made, started)
         if vectors.missing:
             built = self.complete()
-        return replace(built, problems=tuple(file for file in files if file.problem))
+        return replace(built, problems=tuple(f for f in text.files if f.problem))
 
     def complete(self) -> Built:
         """Make the vectors that the generation in use lacks; a run that is stopped is gone on with.
@@ -336,70 +337,75 @@ class _Vectors:
         self._catalog.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A document to be written, with what is searched of each of its passages."""
+
+    document: Document
+    passages: Sequence[Passage]
+    texts: Sequence[str]
+
+
 class _Text:
     """Writes all of a generation but the vectors: what changed, into copies of what there was.
 
     Attributes:
         same_rows: Whether passages that were there before are in the rows where they were.
+        files: All that were met, after ``write``.
         documents: How many there are, after ``write``.
         passages: The same.
     """
 
     def __init__(self, aside: Path, previous: Previous) -> None:
         self._aside = aside
+        self._before: dict[str, tuple[str, bytes]] = {}
+        self._there: set[str] = set()
+        self.files: list[FileRecord] = []
         self.documents = self.passages = 0
-        self._words = Words.of_dictionary()
-        self._seen: set[str] = set()
         self.same_rows = previous.is_full
         if self.same_rows and previous.folder:
             take_over(previous.folder / "catalog.sqlite", aside / "catalog.sqlite", changes=True)
             take_over(previous.folder / "sparse", aside / "sparse")
 
-    def write(self, sources: Iterable[Source], cut: Cut) -> list[FileRecord]:
-        """Write what is new, and remove what is gone; the files."""
-        files: list[FileRecord] = []
+    def write(self, sources: Iterable[Source], cut: Cut) -> None:
+        """Write what is new, and remove what is gone."""
+        seen: set[str] = set()
         with (
             closing(CatalogWriter(self._aside / "catalog.sqlite")) as catalog,
             closing(SparseWriter(self._aside / "sparse")) as sparse,
+            Cutting() as cutting,
         ):
-            before = catalog.digests()
-            kept_files: set[str] = set()
-            kept: set[str] = set()
-            for file, documents in sources:
-                files.append(file)
-                if documents is None:
-                    kept_files.add(file.path)
-                for document in documents or ():
-                    if document.id in before:
-                        if before[document.id] == (document.path, digest_of(document)):
-                            kept.add(document.id)
-                            continue
-                        sparse.remove(catalog.remove_document(document.id))
-                        kept.add(document.id)
-                    self._add(document, cut(document), catalog, sparse)
-            for document_id, (path, _) in before.items():
-                if document_id not in kept and path not in kept_files:
-                    sparse.remove(catalog.remove_document(document_id))
-            catalog.set_files(files)
-            catalog.add_words(frequencies(self._seen))
+            self._before = catalog.digests()
+            for new, words in cutting.words(self._new(sources, cut)):
+                if new.document.id in self._before:
+                    sparse.remove(catalog.remove_document(new.document.id))
+                pairs = zip(new.texts, words, strict=True)
+                for row, (text, terms) in enumerate(pairs, catalog.next_row):
+                    seen.update(terms.split(" "))
+                    sparse.add(row, terms, " ".join(bigrams(text)))
+                catalog.add_document(new.document, new.passages, list(map(_digest, new.texts)))
+            for document_id in self._before.keys() - self._there:
+                sparse.remove(catalog.remove_document(document_id))
+            catalog.set_files(self.files)
+            catalog.add_words(frequencies(seen))
             self.documents, self.passages = catalog.documents, catalog.passages
             catalog.commit()
             sparse.commit()
-        return files
 
-    def _add(
-        self,
-        document: Document,
-        passages: Sequence[Passage],
-        catalog: CatalogWriter,
-        sparse: SparseWriter,
-    ) -> None:
-        texts = [searched_text(passage) for passage in passages]
-        for row, text in enumerate(texts, catalog.next_row):
-            terms = self._words(text)
-            self._seen.update(terms)
-            sparse.add(row, terms, bigrams(text))
-        catalog.add_document(document, passages, [_digest(text) for text in texts])
+    def _new(self, sources: Iterable[Source], cut: Cut) -> Iterator[tuple[_New, Sequence[str]]]:
+        """The documents that are new, or other than before, each with its texts; notes all."""
+        same: set[str] = set()
+        for file, documents in sources:
+            self.files.append(file)
+            if documents is None:
+                same.add(file.path)
+            for document in documents or ():
+                self._there.add(document.id)
+                if self._before.get(document.id) != (document.path, digest_of(document)):
+                    passages = cut(document)
+                    texts = [searched_text(passage) for passage in passages]
+                    yield _New(document, passages, texts), texts
+        self._there |= {id_ for id_, (path, _) in self._before.items() if path in same}
 
 
 def _now() -> str:

@@ -105,7 +105,7 @@ class Encoder:
     def _encode(self, texts: Sequence[str], prompt: str, progress: Progress | None) -> Vectors:
         vectors = np.empty((len(texts), self.dimension), np.float32)
         done = 0
-        with ThreadPoolExecutor(_cores()) as workers:
+        with ThreadPoolExecutor(cores()) as workers:
             for start in range(0, len(texts), _CHUNK):
                 tokens = self._tokens.of(texts[start : start + _CHUNK], prompt)
                 batches = list(_batches([len(ids) for ids in tokens]))
@@ -226,7 +226,7 @@ def open_session(path: Path, *, once: bool = False) -> InferenceSession:
         raise ModelError(f"模型无法打开:{path}({error})", ADVICE) from error
 
 
-def _cores() -> int:
+def cores() -> int:
     """Processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

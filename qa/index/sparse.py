@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,14 +42,14 @@ class SparseWriter:
         self._index = tantivy.Index(_schema(), str(folder), reuse=True)
         self._writer = self._index.writer(_HEAP, num_threads=1)
 
-    def add(self, row: int, words: Sequence[str], bigrams: Sequence[str]) -> None:
-        """Add the terms of the passage in ``row``."""
+    def add(self, row: int, words: str, bigrams: str) -> None:
+        """Add the terms of the passage in ``row``, with spaces between."""
         import tantivy
 
         document = tantivy.Document()
         document.add_unsigned("row", row)
-        document.add_text("words", " ".join(words))
-        document.add_text("bigrams", " ".join(bigrams))
+        document.add_text("words", words)
+        document.add_text("bigrams", bigrams)
         self._writer.add_document(document)
 
     def remove(self, rows: Iterable[int]) -> None:
