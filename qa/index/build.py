@@ -22,7 +22,7 @@ import numpy as np
 
 from qa.errors import CorpusError, IndexBusy, IndexDamaged, IndexMissing
 from qa.index import dense
-from qa.index.catalog import Catalog, CatalogWriter, digest_of
+from qa.index.catalog import Catalog, CatalogWriter, Entry, digest_of
 from qa.index.cutting import Cutting
 from qa.index.dense import Chosen, Dense
 from qa.index.log import VectorLog
@@ -358,7 +358,7 @@ class _Text:
 
     def __init__(self, aside: Path, previous: Previous) -> None:
         self._aside = aside
-        self._before: dict[str, tuple[str, bytes]] = {}
+        self._before: dict[str, Entry] = {}
         self._there: set[str] = set()
         self.files: list[FileRecord] = []
         self.documents = self.passages = 0
@@ -375,15 +375,15 @@ class _Text:
             closing(SparseWriter(self._aside / "sparse")) as sparse,
             Cutting() as cutting,
         ):
-            self._before = catalog.digests()
-            for new, words in cutting.words(self._new(sources, cut)):
+            self._before = catalog.entries()
+            for new, words in cutting.words(self._new(sources, cut, catalog)):
                 if new.document.id in self._before:
                     sparse.remove(catalog.remove_document(new.document.id))
                 pairs = zip(new.texts, words, strict=True)
                 for row, (text, terms) in enumerate(pairs, catalog.next_row):
                     seen.update(terms.split(" "))
                     sparse.add(row, terms, " ".join(bigrams(text)))
-                catalog.add_document(new.document, new.passages, list(map(_digest, new.texts)))
+                catalog.add_document(new.document, new.passages, list(map(text_digest, new.texts)))
             for document_id in self._before.keys() - self._there:
                 sparse.remove(catalog.remove_document(document_id))
             catalog.set_files(self.files)
@@ -392,7 +392,9 @@ class _Text:
             catalog.commit()
             sparse.commit()
 
-    def _new(self, sources: Iterable[Source], cut: Cut) -> Iterator[tuple[_New, Sequence[str]]]:
+    def _new(
+        self, sources: Iterable[Source], cut: Cut, catalog: CatalogWriter
+    ) -> Iterator[tuple[_New, Sequence[str]]]:
         """The documents that are new, or other than before, each with its texts; notes all."""
         same: set[str] = set()
         for file, documents in sources:
@@ -401,18 +403,23 @@ class _Text:
                 same.add(file.path)
             for document in documents or ():
                 self._there.add(document.id)
-                if self._before.get(document.id) != (document.path, digest_of(document)):
-                    passages = cut(document)
-                    texts = [searched_text(passage) for passage in passages]
-                    yield _New(document, passages, texts), texts
-        self._there |= {id_ for id_, (path, _) in self._before.items() if path in same}
+                before = self._before.get(document.id)
+                if before and before.digest == digest_of(document):
+                    if before.record != document.record:
+                        catalog.move(document.id, document.record)
+                    continue
+                passages = cut(document)
+                texts = [searched_text(passage) for passage in passages]
+                yield _New(document, passages, texts), texts
+        self._there |= {id_ for id_, entry in self._before.items() if entry.path in same}
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _digest(text: str) -> bytes:
+def text_digest(text: str) -> bytes:
+    """Of what is embedded: where it is equal, so is the vector."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 

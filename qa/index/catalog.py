@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,15 @@ _PASSAGE = "id, document, title, publisher, date, author, headings, kind, text, 
 _PLACE = "path, first_line, last_line, row, digest"
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A document as it stands in a database: its file, its record there, and what it says."""
+
+    path: str
+    record: int
+    digest: bytes
+
+
 class CatalogWriter:
     """Fills a database, a new one or a copy of one; nothing stays of what is not committed.
 
@@ -76,10 +85,17 @@ class CatalogWriter:
         """How many passages there are."""
         return self._count("SELECT count(*) FROM passages")
 
-    def digests(self) -> dict[str, tuple[str, bytes]]:
-        """For each document's id its path and the digest of all that it says."""
-        found = self._connection.execute("SELECT id, path, digest FROM documents")
-        return {document_id: (path, digest) for document_id, path, digest in found}
+    def entries(self) -> dict[str, Entry]:
+        """What there is of each document, by its id."""
+        found = self._connection.execute("SELECT id, path, record, digest FROM documents")
+        return {document_id: Entry(*values) for document_id, *values in found}
+
+    def move(self, document_id: str, record: int) -> None:
+        """Note that a record of a JSON-lines file stands in another line now."""
+        sql = "UPDATE passages SET first_line = ?1, last_line = ?1 WHERE document = ?2"
+        self._connection.execute(sql, (record, document_id))
+        sql = "UPDATE documents SET record = ?1 WHERE id = ?2"
+        self._connection.execute(sql, (record, document_id))
 
     def set_files(self, files: Iterable[FileRecord]) -> None:
         """Put files, read or not, in the place of those that there were."""
@@ -161,8 +177,8 @@ class CatalogWriter:
 
 
 def digest_of(document: Document) -> bytes:
-    """Of all that a document says: where it is equal, so are its passages."""
-    said = json.dumps([*astuple(document)], sort_keys=True)
+    """Of all that a document says, wherever it stands: where it is equal, so are its passages."""
+    said = json.dumps(astuple(replace(document, record=bool(document.record))), sort_keys=True)
     return hashlib.sha256(said.encode()).digest()[:16]
 
 

@@ -1,0 +1,293 @@
+"""Measures how fast a question, an index and its growth are, each beside what it is compared with.
+
+    python -m tests.bench.speed DATA WORK cold
+    python -m tests.bench.speed DATA WORK peers
+    python -m tests.bench.speed DATA WORK encoding
+    python -m tests.bench.speed DATA WORK growth [--sizes 1000,10000,100000,1000000]
+    python -m tests.bench.speed DATA WORK picture
+
+DATA is the folder with ``data/`` and ``peers/``. WORK keeps indexes, environments and figures.
+
+cold: a question from the shell beside importing the libraries that it needs. peers: the same with
+other tools, each in an environment of its own with the same articles and model. encoding: passages
+a second beside ``SentenceTransformer.encode``, with its best batch size. growth: indexes of 1,000
+to a million passages. Their vectors are made once; above what the articles give, articles are
+repeated under other titles with their vectors and a little noise. picture: ``speed.svg`` beside
+this file, of what growth measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qa.corpus.chunk import passages
+from qa.corpus.load import find, load
+from qa.index import build
+from qa.index.build import searched_text
+from qa.index.encoder import Encoder
+from qa.index.log import VectorLog
+from qa.index.prepare import prepare
+from qa.types import Document
+from qa.update import update
+
+ROOT = Path(__file__).parents[2]
+BARE = "import numpy, onnxruntime, tokenizers, faiss, tantivy"
+QUESTION = "2024年巫溪支队受理了多少件环境投诉?"
+ROUNDS = 11
+PEERS = {
+    "SentenceTransformer + FAISS": ("peer_plain.py", ["faiss-cpu"]),
+    "txtai": ("peer_txtai.py", ["txtai", "faiss-cpu"]),
+    "LlamaIndex": (
+        "peer_llamaindex.py",
+        ["llama-index-core", "llama-index-embeddings-huggingface"],
+    ),
+}
+NOISE = 0.01
+"""Standard deviation of what is added to each number of a repeated vector."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("what", choices=["cold", "peers", "encoding", "growth", "picture"])
+    parser.add_argument("--sizes", default="1000,10000,100000,1000000")
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    if given.what == "cold":
+        cold(seeds_index(given.work))
+    elif given.what == "peers":
+        peers(given.data, given.work)
+    elif given.what == "encoding":
+        encoding(given.data, given.work)
+    elif given.what == "growth":
+        growth(given.data, given.work, [int(size) for size in given.sizes.split(",")])
+    else:
+        picture(given.work)
+
+
+def seeds_index(work: Path) -> Path:
+    place = work / "seeds"
+    update(place, [ROOT / "seeds"])
+    return place
+
+
+def timed(command: Sequence[str]) -> tuple[float, float]:
+    """Wall time in seconds, and peak memory in MB, of a command that succeeds."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command} ended with {status}")
+    return time.perf_counter() - started, usage.ru_maxrss / 1000
+
+
+def side_by_side(commands: dict[str, Sequence[str]]) -> None:
+    """Run commands in turn, and print the medians beside the first one's."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for _ in range(ROUNDS):
+        for name, command in commands.items():
+            taken[name].append(timed(command))
+    base = 0.0
+    for name, both in taken.items():
+        seconds = statistics.median(s for s, _ in both[2:])
+        memory = statistics.median(m for _, m in both)
+        base = base or seconds
+        print(f"{name:32} {1000 * seconds:8.0f} ms {seconds / base:7.2f} ×  {memory:6.0f} MB")
+
+
+def cold(place: Path) -> None:
+    qa = str(Path(sys.executable).with_name("qa"))
+    where = ["--index", str(place), QUESTION]
+    side_by_side(
+        {
+            "bare imports": [sys.executable, "-c", BARE],
+            "qa search": [qa, "search", *where],
+            "qa ask": [qa, "ask", *where],
+            "qa ask --fast": [qa, "ask", "--fast", *where],
+        }
+    )
+
+
+def peers(data: Path, work: Path) -> None:
+    """The cold question of other tools, beside ``qa ask``."""
+    model = plain_model(work)
+    commands: dict[str, Sequence[str]] = {
+        "qa ask": [
+            str(Path(sys.executable).with_name("qa")),
+            *("ask", "--index", str(seeds_index(work)), QUESTION),
+        ]
+    }
+    for name, (script, packages) in PEERS.items():
+        environment = work / f"env-{script}"
+        python = str(environment / "bin" / "python")
+        if not environment.exists():
+            venv.create(environment, with_pip=True)
+            wanted = ["torch<2.14", "sentence-transformers", *packages]
+            subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
+        where = [str(model), str(ROOT / "seeds"), str(work / f"index-{script}")]
+        peer = str(data / "peers" / script)
+        if not Path(where[2]).exists():
+            subprocess.run([python, peer, "build", *where], check=True, stdout=subprocess.DEVNULL)
+        commands[name] = [python, peer, "ask", *where, QUESTION]
+    side_by_side(commands)
+
+
+def plain_model(work: Path) -> Path:
+    """The default model as a folder of sentence-transformers."""
+    from qa.index import sources
+
+    folder = work / "model"
+    if not folder.exists():
+        source = list(sources.candidates(None))[-1]
+        with sources.quiet():
+            model = source.load()
+        sources.set_prompts(model, source.name)
+        model.save(str(folder))
+    return folder
+
+
+def articles(data: Path, work: Path) -> list[Document]:
+    path = work / "news.jsonl"
+    if not path.exists():
+        path.write_bytes(gzip.decompress((data / "data" / "news_30k.jsonl.gz").read_bytes()))
+    return load(find([str(path)])[0])
+
+
+def encoding(data: Path, work: Path) -> None:
+    """Passages a second, of 400 passages of the news, in turn with SentenceTransformer."""
+    from sentence_transformers import SentenceTransformer
+
+    documents = articles(data, work)[:: 30_000 // 150]
+    texts = [searched_text(passage) for one in documents for passage in passages(one)][:400]
+    encoder = Encoder.open(prepare(None, work / "models"))
+    original = SentenceTransformer(str(plain_model(work)), device="cpu")
+    runs: dict[str, Callable[[], object]] = {"wenju": lambda: encoder.encode_passages(texts)}
+    for size in (4, 8, 16, 32):
+        runs[f"SentenceTransformer, batches of {size}"] = lambda size=size: (  # type: ignore[misc]
+            original.encode_document(texts, batch_size=size)
+        )
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(3):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - started)
+    speeds = {name: len(texts) / statistics.median(times) for name, times in taken.items()}
+    best = max(speed for name, speed in speeds.items() if name != "wenju")
+    for name, speed in speeds.items():
+        print(f"{name:40} {speed:6.1f} passages/s  {speed / best:5.2f} ×")
+
+
+def growth(data: Path, work: Path, sizes: Sequence[int]) -> None:
+    """Index, ask and update indexes of growing size; figures go to ``growth.json``, too."""
+    documents = articles(data, work)
+    vectors = vectors_of(documents, work)
+    rows: list[dict[str, Any]] = []
+    for size in sizes:
+        place = work / f"grown-{size}"
+        corpus = work / f"grown-{size}.jsonl"
+        if not (place / "CURRENT").exists():
+            prefill(grown(documents, size), corpus, place, vectors, work)
+        # A process of its own for each: what is resident is then of this index only.
+        command = [sys.executable, "-m", "tests.bench.speed_of_one", str(place), str(corpus)]
+        row = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        rows.append(row)
+        print(json.dumps(row, ensure_ascii=False), flush=True)
+    (work / "growth.json").write_text(json.dumps(rows, indent=1), "utf-8")
+
+
+def vectors_of(documents: Sequence[Document], work: Path) -> VectorLog:
+    """The vectors of all passages of the articles, made where they are not yet."""
+    encoder = Encoder.open(prepare(None, work / "models"))
+    log = VectorLog(work / f"vectors-{encoder.key}.log", encoder.dimension)
+    texts = {
+        build.text_digest(text): text
+        for document in documents
+        for text in map(searched_text, passages(document))
+    }
+    missing = [digest for digest in texts if digest not in log]
+    for start in range(0, len(missing), 1024):
+        block = missing[start : start + 1024]
+        log.add(block, encoder.encode_passages([texts[digest] for digest in block]))
+        print(f"{start + len(block)} of {len(missing)} vectors", file=sys.stderr, flush=True)
+    return log
+
+
+def grown(documents: Sequence[Document], size: int) -> Iterator[tuple[Document, str]]:
+    """Articles that give ``size`` passages, each with a title: none, or that of a repetition."""
+    count = 0
+    for turn in range(1000):
+        for document in documents:
+            if count >= size:
+                return
+            count += len(passages(document))
+            yield document, f"第{turn}版" if turn else ""
+
+
+def prefill(
+    chosen: Iterator[tuple[Document, str]], corpus: Path, place: Path, log: VectorLog, work: Path
+) -> None:
+    """Write the articles to a JSON-lines file, and what their vectors are into an index's log."""
+    place.mkdir(exist_ok=True)
+    (place / "models").symlink_to(work / "models")
+    made = VectorLog(place / log.path.name, log.vectors([]).shape[1])
+    noise = np.random.default_rng(1)
+    with corpus.open("w", encoding="utf-8") as file:
+        while block := list(islice(chosen, 2000)):
+            digests: dict[bytes, bytes] = {}
+            for document, title in block:
+                name = f"{document.id.partition('#')[2]}{title}"
+                record = {"id": name, "title": title, "text": document.text, **document.metadata}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                for text in map(searched_text, passages(document)):
+                    titled = f"{title}\n{text}" if title and title not in text else text
+                    digests[build.text_digest(titled)] = build.text_digest(text)
+            fresh = {new: old for new, old in digests.items() if new not in made}
+            vectors = log.vectors(list(fresh.values()))
+            if block[-1][1]:
+                vectors += noise.normal(0, NOISE, vectors.shape).astype(np.float32)
+                vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            made.add(list(fresh), vectors)
+
+
+def picture(work: Path) -> None:
+    """Draw what grows with an index; needs matplotlib."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    rows = json.loads((work / "growth.json").read_text("utf-8"))
+    shown = [
+        ("search_p50_ms", "search, median (ms)"),
+        ("resident_mb", "resident memory (MB)"),
+        ("disk_mb", "disk (MB)"),
+        ("words_s", "searched by words after (s)"),
+    ]
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(13, 3))
+    for axis, (name, title) in zip(axes, shown, strict=True):
+        axis.loglog([row["passages"] for row in rows], [row[name] for row in rows], "o-")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("passages", fontsize=9)
+        axis.grid(visible=True, alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(Path(__file__).with_name("speed.svg"))
+
+
+if __name__ == "__main__":
+    main()
