@@ -259,6 +259,15 @@ def index_command(
         ),
     ] = None,
     add: Annotated[bool, typer.Option("--add", help="加到原有的文章里,而不是取代它们。")] = False,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            "--memory",
+            min=1,
+            metavar="MB",
+            help="提问时向量最多占多少内存;装不下的大索引按聚类查找。默认 32。",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """为文章建立索引,或把索引更新到文章现在的样子;只有改动过的段落会重新编码。"""
@@ -270,7 +279,7 @@ def index_command(
     place = index or default_index()
     try:
         with ProgressBar() as progress:
-            built = update(place, paths, model=model, add=add, progress=progress)
+            built = update(place, paths, model=model, add=add, memory=memory, progress=progress)
     except (KeyboardInterrupt, Exception) as error:
         if not _is_interruption(error):
             raise

@@ -77,6 +77,7 @@ class Status:
             f"文章:{'、'.join(manifest.roots)}",
             f"内容:{manifest.documents} 篇、{manifest.passages} 段",
             f"模型:{manifest.model_folder}",
+            f"向量:{_searched(manifest)}",
         ]
         problems = [file for file in self.files if file.problem]
         if problems:
@@ -92,6 +93,22 @@ class Status:
                 f"  {f.path}  {f.encoding}  {f.size} 字节" for f in self.files if not f.problem
             ]
         return "\n".join(lines)
+
+
+def _searched(manifest: Manifest) -> str:
+    """How many vectors there are, and how they are searched."""
+    made = f"{manifest.vectors} 个"
+    if manifest.vectors < manifest.passages:
+        made = f"{manifest.vectors}/{manifest.passages} 个,其余由 qa index 接着做"
+    if not manifest.dense:
+        return made
+    if not manifest.dense["probes"]:
+        return f"{made},逐一比较"
+    recall = float(manifest.dense["recall"])
+    return (
+        f"{made},{manifest.dense['kind']},查 {manifest.dense['probes']} 类,"
+        f"前十名找到 {recall:.1%}(--exact 逐一比较)"
+    )
 
 
 def _read(generation: Path, manifest: Manifest) -> tuple[Manifest, tuple[FileRecord, ...]]:

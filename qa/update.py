@@ -13,6 +13,7 @@ from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, find, load
 from qa.errors import CorpusError, FileError, IndexDamaged, IndexMissing, ModelError
 from qa.index.build import Builder, Built, Previous, Source, up_to_date
+from qa.index.dense import MEMORY
 from qa.index.encoder import Encoder
 from qa.index.prepare import prepare
 from qa.index.store import FileRecord, IndexFolder, Manifest
@@ -29,6 +30,7 @@ def update(
     *,
     model: str | None = None,
     add: bool = False,
+    memory: int | None = None,
     progress: Progress | None = None,
 ) -> Built:
     """Bring an index up to date with the files; what was in it and is not in ``paths`` leaves it.
@@ -38,6 +40,8 @@ def update(
         paths: What the corpus is; by default what it was at the last run.
         model: A sentence-transformers model; by default the one in use, or the default one.
         add: Keep what the corpus was at the last run, and add ``paths`` to it.
+        memory: Megabytes that vectors may take when the index is searched; by default as it was
+            at the last run, and at the first MEMORY. What does not fit is searched by clusters.
         progress: Told how far the work has come.
 
     Raises:
@@ -62,8 +66,9 @@ def update(
         files = [file for file in find(roots) if not _is_inside(file, folder)]
         records = [_record(file) for file in _counted(files, "核对文件", tell)]
         with closing(Previous(folder, encoder.key)) as previous:
-            builder = Builder(folder, previous, encoder, tell)
-            same = up_to_date(previous, roots, records, encoder.key)
+            budget = memory or (before.memory if before else MEMORY)
+            builder = Builder(folder, previous, encoder, tell, budget)
+            same = up_to_date(builder, roots, records)
             if same and all(_problem(record) == record.problem for record in same.problems):
                 if same.manifest.vectors < same.manifest.passages:
                     same = replace(builder.complete(), problems=same.problems)

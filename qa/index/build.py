@@ -123,12 +123,12 @@ class Previous:
             self._catalog.close()
 
 
-def up_to_date(
-    previous: Previous, roots: Sequence[str], files: Sequence[FileRecord], model: str
-) -> Built | None:
-    """What to report where the generation in use is of the same files and model; else None."""
-    manifest, before = previous.manifest, previous.files.values()
-    if manifest is None or manifest.model != model or list(manifest.roots) != list(roots):
+def up_to_date(builder: Builder, roots: Sequence[str], files: Sequence[FileRecord]) -> Built | None:
+    """What to report where the generation in use is what would be built; else None."""
+    manifest, before = builder.previous.manifest, builder.previous.files.values()
+    if manifest is None or list(manifest.roots) != list(roots):
+        return None
+    if (manifest.model, manifest.memory) != (builder.encoder.key, builder.memory):
         return None
     if {(f.path, f.absolute, f.sha256) for f in files} != {
         (f.path, f.absolute, f.sha256) for f in before
@@ -147,12 +147,14 @@ class Builder:
         previous: Its generation in use.
         encoder: Embeds what that has no vector of.
         progress: Told of the embedding.
+        memory: Megabytes that vectors may take when the index is searched.
     """
 
     index: IndexFolder
     previous: Previous
     encoder: Encoder
     progress: Progress
+    memory: int
 
     def build(
         self, roots: Sequence[str], sources: Iterable[Source], cut: Cut, model: tuple[str, str]
@@ -168,6 +170,7 @@ class Builder:
 
         Raises:
             CorpusError: No file held a document; the generation before stays in use.
+            InputError: The memory is too small.
             IndexBusy: The disk is full, or does not take it for another reason; likewise.
         """
         started = time.monotonic()
@@ -176,6 +179,7 @@ class Builder:
             text.write(sources, cut)
             if not text.passages:
                 raise CorpusError(*_nothing_read(roots, text.files))
+            dense.check(text.passages, self.encoder.dimension, self.memory)
             manifest = Manifest(
                 number=self.index.next_number(),
                 created=_now(),
@@ -190,6 +194,7 @@ class Builder:
                 changes=_changes(self.previous.files, text.files),
                 vectors=0,
                 dense={},
+                memory=self.memory,
             )
             with closing(_Vectors(aside, self, same_rows=text.same_rows)) as vectors:
                 made = vectors.make("编码") if len(vectors.missing) <= SOON else 0
@@ -255,6 +260,8 @@ class _Vectors:
     def __init__(self, aside: Path, builder: Builder, *, same_rows: bool) -> None:
         self._aside = aside
         self._previous = builder.previous
+        self._before = builder.previous.folder if builder.previous.dense else None
+        self._memory = builder.memory
         self._encoder = builder.encoder
         self._progress = builder.progress
         self._catalog = Catalog(aside / "catalog.sqlite")
@@ -313,7 +320,7 @@ class _Vectors:
         if len(self.missing) == len(set(self._digests.values())):
             return None
         return dense.write(
-            self._blocks(), self._encoder.dimension, self._aside, self._previous.folder
+            self._blocks(), self._encoder.dimension, self._aside, self._before, self._memory
         )
 
     def _blocks(self) -> Iterator[Vectors]:

@@ -11,12 +11,13 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qa.errors import IndexDamaged
+from qa.errors import IndexDamaged, InputError
 from qa.index.rows import Rows
 from qa.types import Vectors
 
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
 EXACT = "dense.faiss"
 CLUSTERS = "clusters.faiss"
-MOST_EXACT = 20_000
-"""Rows up to which every search compares with all of them: it takes some 3 ms."""
+MEMORY = 32
+"""Megabytes that the vectors of an index may take in memory, unless told otherwise: to compare a
+question with so many takes some 3 ms."""
+_FEW = 20_000
+"""Rows up to which a narrowed search compares with all that it may find."""
 _HEADER = struct.Struct("<4sIq21xi8x8xQQQ")
 """FAISS's IndexScalarQuantizer: kind, dimension, rows, sort of numbers, bytes a row, numbers it was
 trained to, bytes in all; the other fields say nothing here."""
@@ -57,7 +61,13 @@ class Chosen:
     recall: float
 
 
-def write(blocks: Iterator[Vectors], dimension: int, folder: Path, before: Path | None) -> Chosen:
+def write(
+    blocks: Iterator[Vectors],
+    dimension: int,
+    folder: Path,
+    before: Path | None = None,
+    memory: int = MEMORY,
+) -> Chosen:
     """Write the indexes of vectors into a folder.
 
     Args:
@@ -66,6 +76,8 @@ def write(blocks: Iterator[Vectors], dimension: int, folder: Path, before: Path 
         dimension: Of the vectors.
         folder: A new generation.
         before: The generation before, whose clusters may be taken over.
+        memory: Megabytes for vectors when it is searched: what fits is compared with whole, of
+            more only the centres of clusters are held.
 
     Raises:
         OSError: They cannot be written.
@@ -81,12 +93,36 @@ def write(blocks: Iterator[Vectors], dimension: int, folder: Path, before: Path 
     del index
     exact = Dense(folder)
     rows = exact.rows()
-    if len(rows) <= MOST_EXACT:
+    if _megabytes(len(exact), dimension) <= memory:
         return Chosen("Flat", 0, 1.0)
     clusters = _clusters(exact, rows, before)
     _save(clusters, folder / CLUSTERS)
     probes, recall = _probes(exact, rows, clusters)
     return Chosen(f"IVF{clusters.nlist},SQ8", probes, recall)
+
+
+def check(rows: int, dimension: int, memory: int) -> None:
+    """Refuse a memory, in megabytes, that not even the centres of clusters would fit into.
+
+    Raises:
+        InputError: With what it takes.
+    """
+    needed = math.ceil(min(_megabytes(rows, dimension), _megabytes(_lists(rows), dimension)))
+    if needed > memory:
+        raise InputError(
+            f"{rows} 段的向量至少要 {needed} MB 内存,--memory 只给了 {memory}",
+            f"请写 --memory {needed} 或更大。",
+        )
+
+
+def _megabytes(rows: int, dimension: int) -> float:
+    """What so many vectors take in memory."""
+    return 4 * rows * dimension / 1e6
+
+
+def _lists(rows: int) -> int:
+    """Clusters for so many rows; at least one, with what it is trained on."""
+    return max(1, min(round(4 * math.sqrt(rows)), rows // _TRAINED_ON))
 
 
 def _save(index: Any, path: Path) -> None:  # noqa: ANN401 - FAISS has no types
@@ -102,7 +138,7 @@ def _clusters(exact: Dense, rows: NDArray[np.int64], before: Path | None) -> Any
     """An inverted file of the vectors in ``rows``; trained anew where there are twice as many."""
     import faiss
 
-    lists = round(4 * math.sqrt(len(rows)))
+    lists = _lists(len(rows))
     index: Any = None
     if before and (before / CLUSTERS).is_file():
         index = faiss.read_index(str(before / CLUSTERS))
@@ -164,7 +200,6 @@ class Dense:
                 path, np.float16, "r", offset=_HEADER.size, shape=shape
             )
             is_whole = header == _header(*shape)
-            self._all = self._stored.astype(np.float32) if rows <= MOST_EXACT else None
             self._probes = probes
             self._clusters: Any = None
             if probes:
@@ -178,6 +213,10 @@ class Dense:
 
     def __len__(self) -> int:
         return len(self._stored)
+
+    @cached_property
+    def _all(self) -> Vectors:
+        return self._stored.astype(np.float32)
 
     def rows(self) -> NDArray[np.int64]:
         """The rows that have a vector."""
@@ -205,7 +244,7 @@ class Dense:
             allowed: The only rows that may be found; all if None.
             exact: Compare with all of them, however many there are.
         """
-        if allowed is not None and len(allowed) <= MOST_EXACT:
+        if allowed is not None and len(allowed) <= _FEW:
             rows = allowed.numbers[allowed.numbers < len(self)]
             return _best(rows, self.vectors(rows) @ vector, k)
         if self._clusters is None or exact:
@@ -228,8 +267,10 @@ class Dense:
         return rows
 
     def _compared(self, vector: Vectors, k: int, allowed: Rows | None) -> dict[int, float]:
-        if self._all is not None:
-            return _best(np.arange(len(self)), self._all @ vector, k)
+        if self._clusters is None:
+            scores = self._all @ vector
+            rows = np.arange(len(self)) if allowed is None else allowed.numbers
+            return _best(rows, scores[rows], k)
         scores = np.empty(len(self), np.float32)
         for start in range(0, len(self), _BLOCK):
             block = slice(start, start + _BLOCK)

@@ -60,7 +60,8 @@ class Manifest:
     """What a generation is, and the size and SHA-256 of each of its files.
 
     ``roots`` are the paths of the corpus as the user gave them, in the working folder ``base``.
-    ``vectors`` counts the passages that have one; ``dense`` says how they are searched.
+    ``vectors`` counts the passages that have one; ``dense`` says how they are searched
+    in at most ``memory`` megabytes.
     """
 
     number: int
@@ -76,6 +77,7 @@ class Manifest:
     changes: Mapping[str, int]
     vectors: int
     dense: Mapping[str, str | int | float]
+    memory: int
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     format: int = FORMAT
 

@@ -23,8 +23,7 @@ def written(path, *documents, files=()):
     """A catalog of (document, passages), rows numbered on, with made-up digests."""
     path.unlink(missing_ok=True)
     writer = CatalogWriter(path)
-    for file in files:
-        writer.add_file(file)
+    writer.set_files(files)
     for document, parts in documents:
         writer.add_document(document, parts, [part.id.encode() for part in parts])
     writer.commit()
@@ -84,7 +83,10 @@ def test_what_went_in_comes_out(tmp_path, pairs):
         assert catalog.document(document.id) == document
         assert catalog.passages_of(document.id) == parts
         assert document in catalog.documents_at(document.path)
-    assert catalog.digests() == {part.id.encode(): row for row, (_, part) in enumerate(expected)}
+    digests = [part.id.encode() for _, part in expected]
+    assert list(catalog.digests()) == list(enumerate(digests))
+    assert [catalog.row_with(digest) for digest in digests] == list(range(len(digests)))
+    assert catalog.last_row() == len(digests) - 1
     catalog.close()
 
 

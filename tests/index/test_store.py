@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from qa.errors import IndexBusy, IndexDamaged, IndexMissing
-from qa.index.store import FORMAT, IndexFolder, Manifest, as_json
+from qa.index.store import FORMAT, IndexFolder, Manifest, as_json, take_over
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = Manifest(
@@ -27,6 +27,8 @@ MANIFEST = Manifest(
     passages=3,
     seconds=1.5,
     changes={"added": 2, "changed": 0, "removed": 0, "same": 0},
+    vectors=3,
+    dense={"kind": "Flat", "probes": 0, "recall": 1.0},
 )
 
 
@@ -34,14 +36,14 @@ def publish(folder, content="一"):
     with folder.writing(), folder.new_generation() as aside:
         (aside / "sparse").mkdir()
         (aside / "sparse" / "meta.json").write_text(content)
-        (aside / "words.txt").write_text(content * 2)
+        (aside / "catalog.sqlite").write_text(content * 2)
         return folder.publish(aside, replace(MANIFEST, number=folder.next_number()))
 
 
 def content(folder):
     generation = folder.current()
     folder.manifest(generation)
-    return (generation / "words.txt").read_text()
+    return (generation / "catalog.sqlite").read_text()
 
 
 PUBLISH_AND_DIE = """
@@ -62,7 +64,7 @@ os.fsync = sync_or_die
 with folder.writing(), folder.new_generation() as aside:
     (aside / "sparse").mkdir()
     (aside / "sparse" / "meta.json").write_text("二")
-    (aside / "words.txt").write_text("二二")
+    (aside / "catalog.sqlite").write_text("二二")
     folder.publish(aside, replace(folder.manifest(folder.current()), number=folder.next_number()))
 """
 
@@ -88,7 +90,7 @@ class TestPublish:
         assert replace(manifest, files={}) == MANIFEST
         assert {name: size for name, (size, _) in manifest.files.items()} == {
             "sparse/meta.json": 3,
-            "words.txt": 6,
+            "catalog.sqlite": 6,
         }
         assert content(published) == "一一"
 
@@ -116,7 +118,7 @@ class TestPublish:
             published.writing(),
             published.new_generation() as aside,
         ):
-            (aside / "words.txt").write_text("半")
+            (aside / "catalog.sqlite").write_text("半")
             raise KeyboardInterrupt
         assert content(published) == "一一"
         assert names(published) == {"CURRENT", "generation-1", ".lock"}
@@ -155,6 +157,43 @@ class TestPublish:
         (published.path / "generation-backup-2").mkdir()
         publish(published, "二")
         assert content(published) == "二二"
+
+
+class TestTakingOver:
+    @pytest.fixture
+    def source(self, tmp_path):
+        (tmp_path / "source" / "sparse").mkdir(parents=True)
+        (tmp_path / "source" / "sparse" / "meta.json").write_text("一")
+        (tmp_path / "source" / "sparse" / ".tantivy-writer.lock").write_text("")
+        (tmp_path / "source" / "catalog.sqlite").write_text("二")
+        return tmp_path / "source"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+    def test_what_does_not_change_is_there_twice_on_the_disk_once(self, source, tmp_path):
+        take_over(source / "sparse", tmp_path / "next" / "sparse")
+        taken = tmp_path / "next" / "sparse" / "meta.json"
+        assert taken.samefile(source / "sparse" / "meta.json")
+
+    def test_what_will_change_is_copied(self, source, tmp_path):
+        take_over(source / "catalog.sqlite", tmp_path / "next" / "catalog.sqlite", changes=True)
+        (tmp_path / "next" / "catalog.sqlite").write_text("三")
+        assert (source / "catalog.sqlite").read_text() == "二"
+
+    def test_locks_stay_where_they_are(self, source, tmp_path):
+        take_over(source / "sparse", tmp_path / "next" / "sparse")
+        assert [file.name for file in (tmp_path / "next" / "sparse").iterdir()] == ["meta.json"]
+
+    def test_where_a_link_cannot_be_made_it_is_copied(self, source, tmp_path, monkeypatch):
+        def refuse(*_):
+            raise PermissionError("links need rights here")
+
+        monkeypatch.setattr("os.link", refuse)
+        take_over(source / "sparse", tmp_path / "next" / "sparse")
+        assert (tmp_path / "next" / "sparse" / "meta.json").read_text() == "一"
+
+    def test_nothing_is_taken_over_of_what_is_not_there(self, source, tmp_path):
+        take_over(source / "dense.faiss", tmp_path / "next")
+        assert not (tmp_path / "next").exists()
 
 
 class TestMissing:
@@ -228,16 +267,19 @@ class TestDamage:
         "change",
         [
             {"files": None},
-            {"files": {"words.txt": 6}},
-            {"files": {"words.txt": [6]}},
+            {"files": {"catalog.sqlite": 6}},
+            {"files": {"catalog.sqlite": [6]}},
             {"roots": None},
+            {"vectors": ...},
             {"surprise": 1},
         ],
     )
     def test_manifest_has_another_form(self, published, change):
         generation = published.current()
         path = generation / "manifest.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+        written = json.loads(path.read_text()) | change
+        written = {name: value for name, value in written.items() if value is not ...}
+        path.write_text(json.dumps(written))
         with self.refused("manifest.json"):
             published.manifest(generation)
 
@@ -255,7 +297,7 @@ class TestDamage:
         with self.refused("版本", str(version), str(FORMAT)):
             published.manifest(generation)
 
-    @pytest.mark.parametrize("name", ["words.txt", "sparse/meta.json"])
+    @pytest.mark.parametrize("name", ["catalog.sqlite", "sparse/meta.json"])
     @pytest.mark.parametrize("how", ["shorter", "longer", "empty", "gone", "folder"])
     def test_a_file_of_another_size_is_named(self, published, name, how):
         generation = published.current()
