@@ -25,6 +25,7 @@ from qa.index import dense
 from qa.index.catalog import Catalog, CatalogWriter, Entry, digest_of
 from qa.index.cutting import Cutting
 from qa.index.dense import Chosen, Dense
+from qa.index.gpu import card_encoder
 from qa.index.log import VectorLog
 from qa.index.sparse import SparseWriter
 from qa.index.store import FileRecord, IndexFolder, Manifest, take_over
@@ -263,6 +264,7 @@ class _Vectors:
         self._before = builder.previous.folder if builder.previous.dense else None
         self._memory = builder.memory
         self._encoder = builder.encoder
+        self._model = builder.encoder.name
         self._progress = builder.progress
         self._catalog = Catalog(aside / "catalog.sqlite")
         path = builder.index.path / f"vectors-{builder.encoder.key}.log"
@@ -301,13 +303,14 @@ class _Vectors:
             stage: What progress calls it.
         """
         digests, total = list(self.missing), len(self.missing)
+        encoder = (card_encoder(self._model) if total > SOON else None) or self._encoder
         for start in range(0, total, _BLOCK):
             block = digests[start : start + _BLOCK]
             rows = [self.missing[digest] for digest in block]
             located = self._catalog.passages(rows)
             texts = [searched_text(located[row].passage) for row in rows]
             told = partial(self._tell, stage, start, total)
-            self._log.add(block, self._encoder.encode_passages(texts, told))
+            self._log.add(block, encoder.encode_passages(texts, told))
         made = self.lacking
         self.missing = {}
         return made
