@@ -20,7 +20,7 @@ from qa.errors import ModelError
 DEFAULT_MODEL = "intfloat/multilingual-e5-small"
 """The model where the user names none; MIT licence."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's form; one of another version has to be prepared again."""
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"

@@ -93,7 +93,7 @@ class _Quantiser:
 
         matrix = numpy_helper.to_array(self.constants[weights])
         integers, scales = _integers(matrix, 0, WEIGHT_LIMIT)
-        rows, row_scales = self._activation(x, matrix.shape[0])
+        rows, row_scales = self._activation(x)
         names = (
             self._constant(f"{weights}:int8", integers),
             self._constant("quantise:one", np.float32(1)),
@@ -104,28 +104,21 @@ class _Quantiser:
         self._node("MatMulIntegerToFloat", [rows, *names], product, domain="com.microsoft")
         self._node("Mul", [product, row_scales], output)
 
-    def _activation(self, x: str, width: int) -> tuple[str, str]:
+    def _activation(self, x: str) -> tuple[str, str]:
         """``x``, shape (…, width), as uint8, and the scale of each row, shape (…, 1)."""
         if x in self.activations:
             return self.activations[x]
         limit = self._constant("quantise:limit", np.float32(1 / _ACTIVATION_LIMIT))
         least = self._constant("quantise:least", np.float32(1e-12))
-        zero = self._constant("quantise:zeros", np.array([_ZERO], np.uint8))
-        flat = self._constant("quantise:flat", np.array([-1], np.int64))
-        matrix = self._constant(f"quantise:matrix{width}", np.array([-1, width], np.int64))
+        one = self._constant("quantise:one", np.float32(1))
+        zero = self._constant("quantise:zero", np.uint8(_ZERO))
         name = f"{x}:"
         self._node("Abs", [x], name + "abs")
         self._node("ReduceMax", [name + "abs"], name + "max", axes=[-1], keepdims=1)
         self._node("Mul", [name + "max", limit], name + "step")
         self._node("Max", [name + "step", least], name + "scale")
-        self._node("Reshape", [name + "scale", flat], name + "scales")
-        self._node("Shape", [name + "scales"], name + "count")
-        self._node("Expand", [zero, name + "count"], name + "zeros")
-        self._node("Reshape", [x, matrix], name + "rows")
-        inputs = [name + "rows", name + "scales", name + "zeros"]
-        self._node("QuantizeLinear", inputs, name + "integers", axis=0)
-        self._node("Shape", [x], name + "shape")
-        self._node("Reshape", [name + "integers", name + "shape"], name + "uint8")
+        self._node("Div", [x, name + "scale"], name + "unit")
+        self._node("QuantizeLinear", [name + "unit", one, zero], name + "uint8")
         self.activations[x] = name + "uint8", name + "scale"
         return self.activations[x]
 
