@@ -28,6 +28,7 @@ import sys
 import time
 import venv
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,7 @@ import numpy as np
 
 from qa.corpus.chunk import passages
 from qa.corpus.load import find, load
-from qa.index import build
-from qa.index.build import searched_text
+from qa.index.build import searched_text, text_digest
 from qa.index.encoder import Encoder
 from qa.index.log import VectorLog
 from qa.index.prepare import prepare
@@ -216,7 +216,7 @@ def vectors_of(documents: Sequence[Document], work: Path) -> VectorLog:
     encoder = Encoder.open(prepare(None, work / "models"))
     log = VectorLog(work / f"vectors-{encoder.key}.log", encoder.dimension)
     texts = {
-        build.text_digest(text): text
+        text_digest(text): text
         for document in documents
         for text in map(searched_text, passages(document))
     }
@@ -228,40 +228,47 @@ def vectors_of(documents: Sequence[Document], work: Path) -> VectorLog:
     return log
 
 
-def grown(documents: Sequence[Document], size: int) -> Iterator[tuple[Document, str]]:
-    """Articles that give ``size`` passages, each with a title: none, or that of a repetition."""
+def grown(documents: Sequence[Document], size: int) -> Iterator[tuple[Document, Document]]:
+    """Articles that give ``size`` passages, each with the one that it repeats, at first itself."""
     count = 0
     for turn in range(1000):
         for document in documents:
             if count >= size:
                 return
             count += len(passages(document))
-            yield document, f"第{turn}版" if turn else ""
+            name = document.id.partition("#")[2]
+            title = f"第{turn}版" if turn else ""
+            yield replace(document, id=f"{name}{title}", title=title or document.title), document
 
 
 def prefill(
-    chosen: Iterator[tuple[Document, str]], corpus: Path, place: Path, log: VectorLog, work: Path
+    chosen: Iterator[tuple[Document, Document]],
+    corpus: Path,
+    place: Path,
+    log: VectorLog,
+    work: Path,
 ) -> None:
     """Write the articles to a JSON-lines file, and what their vectors are into an index's log."""
     place.mkdir(exist_ok=True)
-    (place / "models").symlink_to(work / "models")
+    (place / "models").symlink_to((work / "models").resolve())
     made = VectorLog(place / log.path.name, log.vectors([]).shape[1])
     noise = np.random.default_rng(1)
     with corpus.open("w", encoding="utf-8") as file:
         while block := list(islice(chosen, 2000)):
             digests: dict[bytes, bytes] = {}
-            for document, title in block:
-                name = f"{document.id.partition('#')[2]}{title}"
-                record = {"id": name, "title": title, "text": document.text, **document.metadata}
+            for one, origin in block:
+                record = {"id": one.id, "title": one.title, "text": one.text, **one.metadata}
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                for text in map(searched_text, passages(document)):
-                    titled = f"{title}\n{text}" if title and title not in text else text
-                    digests[build.text_digest(titled)] = build.text_digest(text)
+                mine, its = (
+                    [text_digest(searched_text(p)) for p in passages(d)] for d in (one, origin)
+                )
+                digests |= dict(zip(mine, its, strict=False))
             fresh = {new: old for new, old in digests.items() if new not in made}
             vectors = log.vectors(list(fresh.values()))
-            if block[-1][1]:
-                vectors += noise.normal(0, NOISE, vectors.shape).astype(np.float32)
-                vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            for row, (new, old) in enumerate(fresh.items()):
+                if new != old:
+                    vectors[row] += noise.normal(0, NOISE, vectors.shape[1])
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             made.add(list(fresh), vectors)
 
 
