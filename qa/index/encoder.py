@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qa.errors import ModelError
+from qa.index.pieces import Pieces
 from qa.index.prepared import (
     ADVICE,
     INPUTS,
-    LETTERS,
     MODEL_FILE,
     OUTPUT,
-    PLAIN_TOKENIZER_FILE,
+    PIECES_FILE,
     TOKENIZER_FILE,
     Manifest,
 )
@@ -88,7 +89,11 @@ class Encoder:
         Returns:
             Shape (len(texts), dimension), each row of length 1, in the order of the texts.
         """
-        return self._encode(texts, self.manifest.prompts["query"], None)
+        prompt = self.manifest.prompts["query"]
+        return np.concatenate(
+            [np.empty((0, self.dimension), np.float32)]
+            + [self._run([self._tokens.of_question(text, prompt)]) for text in texts]
+        )
 
     def encode_passages(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Embed passages; what goes beyond ``max_length`` tokens is not read.
@@ -129,33 +134,35 @@ class Encoder:
 
 
 class _Tokens:
-    """Cuts texts into tokens; reads the whole vocabulary once a text needs more than the plain."""
+    """Cuts texts into tokens; a question without reading the vocabulary, where that can be."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self._folder = folder
-        self._max_length = manifest.max_length
-        self._is_plain = PLAIN_TOKENIZER_FILE in manifest.files
-        self._tokenizer = self._read(PLAIN_TOKENIZER_FILE if self._is_plain else TOKENIZER_FILE)
+        self._file = folder / TOKENIZER_FILE
+        self._most = manifest.max_length
+        has_pieces = PIECES_FILE in manifest.files
+        self._pieces = Pieces(folder / PIECES_FILE) if has_pieces else None
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        tokenizer = open_tokenizer(self._file)
+        tokenizer.enable_truncation(self._most)
+        return tokenizer
+
+    def of_question(self, text: str, prompt: str) -> list[int]:
+        """Ids of the tokens of a question, with the prompt before it, cut at the maximum."""
+        if self._pieces is None:
+            return self.of([text], prompt)[0]
+        return self._pieces.encode(prompt + whole(text), most=self._most).ids
 
     def of(self, texts: Sequence[str], prompt: str) -> list[list[int]]:
         """Ids of the tokens of each text, with the prompt before it, cut at the maximum."""
-        # A lone surrogate, as from a command line that is not UTF-8, becomes a question mark.
-        texts = [text.encode("utf-8", "replace").decode() for text in texts]
-        if self._is_plain and any(self._has_letters(text) for text in texts):
-            self._tokenizer = self._read(TOKENIZER_FILE)
-            self._is_plain = False
-        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in texts])
+        encodings = self._tokenizer.encode_batch_fast([prompt + whole(text) for text in texts])
         return [encoding.ids for encoding in encodings]
 
-    def _has_letters(self, text: str) -> bool:
-        normalizer = self._tokenizer.normalizer
-        normal = normalizer.normalize_str(text) if normalizer else text
-        return LETTERS.search(normal) is not None
 
-    def _read(self, name: str) -> Tokenizer:
-        tokenizer = open_tokenizer(self._folder / name)
-        tokenizer.enable_truncation(self._max_length)
-        return tokenizer
+def whole(text: str) -> str:
+    """A lone surrogate, as from a command line that is not UTF-8, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

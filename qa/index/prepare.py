@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qa.errors import ModelError
-from qa.index import sources
+from qa.index import pieces, sources
 from qa.index.encoder import Encoder
 from qa.index.prepared import (
     DEFAULT_MODEL,
     FORMAT,
     MODEL_FILE,
-    PLAIN_TOKENIZER_FILE,
+    PIECES_FILE,
     TOKENIZER_FILE,
     WEIGHTS_FILE,
     Manifest,
@@ -147,8 +147,8 @@ def _write(
 
     sources.set_prompts(model, source.name)
     reference = _reference(model)
-    if source.name == DEFAULT_MODEL and (plain := vocabulary.prune(model)):
-        (folder / PLAIN_TOKENIZER_FILE).write_text(plain, encoding="utf-8")
+    if source.name == DEFAULT_MODEL:
+        vocabulary.prune(model)
     work = folder / "work"
     work.mkdir()
     exported = _export(model, source, work, tell)
@@ -179,6 +179,7 @@ def _export(model: SentenceTransformer, source: sources.Source, work: Path, tell
     try:
         tokenizer = model.tokenizer.backend_tokenizer.to_str()
         (work.parent / TOKENIZER_FILE).write_text(tokenizer, encoding="utf-8")
+        pieces.write(tokenizer, work.parent / PIECES_FILE)
         export.export(model, work / "exported.onnx")
     except Exception as error:
         raise ModelError(

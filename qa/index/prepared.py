@@ -1,15 +1,14 @@
 """What the folder of a prepared model says of itself: written by prepare, read by encoder.
 
 The folder holds ``manifest.json`` (see Manifest), ``model.onnx`` with its weights in
-``model.onnx.data``, and ``tokenizer.json``; some have ``tokenizer-plain.json`` as well, the part
-of the tokenizer's vocabulary that is enough for a text without letters (see LETTERS).
+``model.onnx.data``, and ``tokenizer.json``; most have ``pieces.sqlite`` as well, from which a
+question is cut into tokens without reading the whole tokenizer.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,11 +25,9 @@ MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = f"{MODEL_FILE}.data"
 TOKENIZER_FILE = "tokenizer.json"
-PLAIN_TOKENIZER_FILE = "tokenizer-plain.json"
+PIECES_FILE = "pieces.sqlite"
 INPUTS = "input_ids", "attention_mask"
 OUTPUT = "embedding"
-LETTERS = re.compile("[A-Za-z\u00c0-\u052f\u3040-\u30ff]")
-"""Latin, Greek, Cyrillic and kana, in normalised text: most Chinese questions hold none."""
 ADVICE = "请运行 qa index,它会重新准备模型"
 
 
@@ -130,7 +127,7 @@ def write_manifest(folder: Path, manifest: Any) -> None:  # noqa: ANN401 - any d
 def checksums(folder: Path) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of each model and tokenizer file in a folder, by name."""
     found = sorted(path for path in folder.iterdir() if path.suffix in {".onnx", ".data"})
-    found += sorted(folder.glob("tokenizer*.json"))
+    found += [folder / name for name in (TOKENIZER_FILE, PIECES_FILE) if (folder / name).exists()]
     return {path.name: (path.stat().st_size, sha256(path)) for path in found}
 
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tokenizers import Tokenizer
-
-from qa.index.prepared import LETTERS
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -30,7 +28,6 @@ _COMMON = (
 )
 # Of other European letters and kana, which stand in names, the single ones: nothing is unknown.
 _SINGLE = "\u00c0-\u052f\u3040-\u30ff"
-_WORDS = re.compile(f"{LETTERS.pattern}+")
 _KEPT = re.compile(f"[{_COMMON}]*|▁?[{_SINGLE}]")
 
 Piece: TypeAlias = tuple[str, float]
@@ -42,36 +39,31 @@ def is_kept(piece: str) -> bool:
     return _KEPT.fullmatch(piece) is not None
 
 
-def prune(model: SentenceTransformer) -> str | None:
+def prune(model: SentenceTransformer) -> bool:
     """Take the pieces that neither Chinese nor English holds out of a model, in place.
 
-    A model whose tokenizer is not a Unigram one, or whose special tokens do not come first in the
-    vocabulary, is left as it is: None is returned.
-
     Returns:
-        The tokenizer, in JSON, with only the pieces that a text without LETTERS can be cut into
-        after one of the model's prompts. They come first, so that their numbers are the same.
+        Whether it was done: a model whose tokenizer is not a Unigram one, or whose special tokens
+        do not come first in the vocabulary, is left as it is.
     """
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     if backend is None:
-        return None
+        return False
     content = json.loads(backend.to_str())
     if content["model"]["type"] != "Unigram":
-        return None
+        return False
     old = content["model"]["vocab"]
     special = _special_ids(model, content)
     if max(special) >= len(old):
-        return None
+        return False
     ids = [number for number, (piece, _) in enumerate(old) if is_kept(piece) or number in special]
-    plain = _plain_ids(old, ids, [prompt for prompt in model.prompts.values() if prompt]) | special
-    ids = sorted(ids, key=lambda number: (number not in special, number not in plain, number))
+    ids = sorted(ids, key=lambda number: (number not in special, number))
     if any(ids[number] != number for number in _inserted_ids(model)):
-        return None
+        return False
     set_vocabulary(content, ids)
     model.tokenizer._tokenizer = Tokenizer.from_str(json.dumps(content, ensure_ascii=False))
     _set_embeddings(model, ids)
-    content["model"]["vocab"] = content["model"]["vocab"][: len(plain)]
-    return json.dumps(content, ensure_ascii=False)
+    return True
 
 
 def _special_ids(model: SentenceTransformer, content: dict[str, Any]) -> set[int]:
@@ -83,21 +75,6 @@ def _inserted_ids(model: SentenceTransformer) -> set[int]:
     """The tokens that come into every text, whose numbers must not change."""
     tokenizer = model.tokenizer
     return {tokenizer.pad_token_id, tokenizer.unk_token_id, *tokenizer("")["input_ids"]} - {None}
-
-
-def _plain_ids(vocabulary: list[Piece], ids: Iterable[int], prompts: Sequence[str]) -> set[int]:
-    """Pieces without letters, those that may match in a prompt, and the least likely piece.
-
-    The last one is what the Unigram model sets the cost of an unknown character by.
-    """
-    least = min(ids, key=lambda number: vocabulary[number][1])
-    plain = {number for number in ids if _is_plain(vocabulary[number][0], prompts)}
-    return plain | {least}
-
-
-def _is_plain(piece: str, prompts: Sequence[str]) -> bool:
-    words = _WORDS.findall(piece)
-    return all(any(word in prompt for prompt in prompts) for word in words)
 
 
 def set_vocabulary(content: dict[str, Any], ids: Sequence[int]) -> None:

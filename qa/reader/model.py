@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qa.index.encoder import open_session, open_tokenizer
-from qa.index.prepared import INPUTS, MODEL_FILE, TOKENIZER_FILE
+from qa.index.encoder import open_session
+from qa.index.pieces import Pieces
+from qa.index.prepared import INPUTS, MODEL_FILE, PIECES_FILE
 from qa.index.tokens import content_bigrams
 from qa.reader.pairs import Pair, head, pair
 from qa.reader.prepared import OUTPUTS, Manifest
@@ -23,7 +24,6 @@ from qa.types import Passage, Span
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
 
 _WINDOW = 600
 """Characters of a passage that are tokenised at once, more than can be read at once."""
@@ -58,8 +58,8 @@ class Reading:
 class ReaderModel:
     """A prepared reader; safe to use from several threads."""
 
-    def __init__(self, tokenizer: Tokenizer, session: InferenceSession) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, pieces: Pieces, session: InferenceSession) -> None:
+        self._tokenizer = pieces
         self._session = session
 
     @classmethod
@@ -76,7 +76,7 @@ class ReaderModel:
         Manifest.read(folder)
         with ThreadPoolExecutor(1) as background:
             session = background.submit(open_session, folder / MODEL_FILE, once=once)
-            return cls(open_tokenizer(folder / TOKENIZER_FILE), session.result())
+            return cls(Pieces(folder / PIECES_FILE), session.result())
 
     def read(
         self, question: str, passage: Passage, count: int, barred: Sequence[Span] = ()

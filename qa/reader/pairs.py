@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qa.index.encoder import whole
 from qa.types import Span
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+    from qa.index.pieces import Pieces
 
 BEGIN, PAD, END, UNKNOWN = range(4)
 """Ids of the special tokens, which the reader's vocabulary keeps."""
@@ -42,12 +45,12 @@ def head(title: str) -> str:
     return f"《{title[:_HEAD_CHARACTERS]}》" if title else ""
 
 
-def pair(tokenizer: Tokenizer, question: str, above: str, passage: str) -> Pair:
+def pair(tokenizer: Tokenizer | Pieces, question: str, above: str, passage: str) -> Pair:
     """Encode one pair of folded texts.
 
     Of a question that is too long its end is read: there it asks.
     """
-    question, above, passage = (_whole(text) for text in (question, above, passage))
+    question, above, passage = (whole(text) for text in (question, above, passage))
     asked = tokenizer.encode(question[-_QUESTION_CHARACTERS:], add_special_tokens=False)
     ids = [BEGIN, *asked.ids[-_QUESTION_TOKENS:], END, END]
     context = f"{above}\n" if above else ""
@@ -61,8 +64,3 @@ def pair(tokenizer: Tokenizer, question: str, above: str, passage: str) -> Pair:
         for start, end in read.offsets[skipped:room]
     ]
     return Pair(ids, first, places)
-
-
-def _whole(text: str) -> str:
-    """A lone surrogate, as from a command line that is not UTF-8, becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()

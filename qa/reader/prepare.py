@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qa.errors import ModelError
-from qa.index import sources
+from qa.index import pieces, sources
 from qa.index.prepare import made
 from qa.index.prepared import (
     MODEL_FILE,
-    TOKENIZER_FILE,
+    PIECES_FILE,
     checksums,
     is_whole,
     sha256,
@@ -81,7 +81,7 @@ def _write(source: Path, folder: Path, progress: Progress) -> None:
     if not sha256(source).startswith(source.stem.rpartition("-")[2]):
         raise weights.damaged(source, "校验和不符")
     tokenizer, network, origin = weights.load(source)
-    tokenizer.save(str(folder / TOKENIZER_FILE))
+    pieces.write(tokenizer.to_str(), folder / PIECES_FILE)
     work = folder / "work"
     work.mkdir()
     axes = {OUTPUTS[0]: export.AXES, OUTPUTS[1]: {0: "batch"}}

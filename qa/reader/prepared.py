@@ -1,7 +1,7 @@
 """What the folder of a prepared reader says of itself: written by prepare, read by model.
 
 The folder holds ``manifest.json``, ``model.onnx`` with its weights in ``model.onnx.data``, and
-``tokenizer.json``.
+``pieces.sqlite``.
 """
 
 from __future__ import annotations
