@@ -443,8 +443,8 @@ def _opened(index: Path | None, *, reads: bool = False, once: bool = False) -> Q
         qa = QA.open(index, reads=reads, once=once)
     _held.append(qa)
     gc.enable()
-    if qa.notice:
-        typer.echo(f"注意:{_visible(qa.notice)}", err=True)
+    if notice := qa.notice if reads else qa.pending:
+        typer.echo(f"注意:{_visible(notice)}", err=True)
     return qa
 
 

@@ -132,12 +132,16 @@ class QA:
     @property
     def notice(self) -> str:
         """What a person should know of how questions are answered, in Chinese; "" if nothing."""
+        return "\n".join(notice for notice in (self._reader_model[1], self.pending) if notice)
+
+    @property
+    def pending(self) -> str:
+        """What a person should know of how passages are found, in Chinese; "" if nothing."""
         made, wanted = self.manifest.vectors, self.manifest.passages
-        notices = [self._reader_model[1]] if self._reads else []
-        if made < wanted:
-            what = "只按词检索" if not made else "其余只按词检索"
-            notices.append(f"向量还在制作({made}/{wanted} 段),{what};qa index 会把它做完。")
-        return "\n".join(notice for notice in notices if notice)
+        if made == wanted:
+            return ""
+        what = "其余的只按词检索" if made else "只按词检索"
+        return f"向量还在制作({made}/{wanted} 段),{what};qa index 会接着做。"
 
     @classmethod
     def open(

@@ -14,7 +14,6 @@ import pytest
 
 from qa.errors import ModelError
 from qa.index.encoder import Encoder
-from qa.index.prepared import LETTERS
 
 PASSAGES = [
     "巫溪县生态环境局2024年共受理群众环境投诉举报186件,办结率100%。",
@@ -106,34 +105,6 @@ def test_what_is_beyond_the_maximum_is_not_read(encoder: Encoder) -> None:
     assert np.array_equal(vectors[0], vectors[1])
 
 
-def test_letters_change_nothing_for_texts_without(prepared: Path) -> None:
-    fresh = Encoder.open(prepared)
-    plain = fresh.encode_queries(["鄰水縣綜合行政執法局榮獲了哪些稱號?"])
-    fresh.encode_queries(["GDP增速"])  # From here on the whole vocabulary is in use.
-    assert np.array_equal(plain, fresh.encode_queries(["鄰水縣綜合行政執法局榮獲了哪些稱號?"]))
-
-
-def test_the_plain_vocabulary_cuts_texts_as_the_whole_one(prepared: Path) -> None:
-    from tokenizers import Tokenizer
-
-    plain, whole = (
-        Tokenizer.from_file(str(prepared / name))
-        for name in ("tokenizer-plain.json", "tokenizer.json")
-    )
-    seeds = Path(__file__).parents[2] / "seeds"
-    lines = [
-        line
-        for path in seeds.glob("*.txt")
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if not LETTERS.search(whole.normalizer.normalize_str(line))
-    ]
-    assert len(lines) > 20
-    for prompt in ("query: ", "passage: "):
-        texts = [prompt + line for line in lines]
-        cut = zip(plain.encode_batch(texts), whole.encode_batch(texts), strict=True)
-        assert all(one.ids == other.ids for one, other in cut)
-
-
 def test_progress_counts_the_passages(encoder: Encoder) -> None:
     told: list[tuple[str, int, int]] = []
     encoder.encode_passages(PASSAGES, lambda *step: told.append(step))
@@ -173,7 +144,7 @@ def _garble(path: Path) -> None:
         ("model.onnx.data", _cut, "已损坏"),
         ("model.onnx.data", Path.unlink, "找不到模型文件"),
         ("model.onnx", _garble, "无法打开"),
-        ("tokenizer-plain.json", _garble, "分词器文件已损坏"),
+        ("pieces.sqlite", _garble, "分词器文件已损坏"),
     ],
 )
 def test_damage_is_told(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qa import QA
 from qa.errors import ModelError
-from qa.index.prepared import MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE, sha256
+from qa.index.prepared import MANIFEST_FILE, MODEL_FILE, PIECES_FILE, sha256
 from qa.reader import prepared as reader_prepared
 from qa.reader.model import ReaderModel
 from qa.reader.prepare import MAX_DIFFERENCE, prepare
@@ -138,7 +138,7 @@ class TestFolder:
         assert file.stat().st_size <= 30_000_000
         assert sha256(file).startswith(file.stem.removeprefix("reader-"))
 
-    @pytest.mark.parametrize("name", [MODEL_FILE, TOKENIZER_FILE, MANIFEST_FILE])
+    @pytest.mark.parametrize("name", [MODEL_FILE, PIECES_FILE, MANIFEST_FILE])
     @pytest.mark.parametrize("harm", ["gone", "cut"])
     def test_a_damaged_folder_is_refused(self, folder, tmp_path, name, harm):
         copy = tmp_path / folder.name
