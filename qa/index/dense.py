@@ -37,7 +37,7 @@ trained to, bytes in all; the other fields say nothing here."""
 _SIXTEEN_BITS = 4
 _BLOCK = 16_384
 """Rows that are worked on at once."""
-_WANTED = 0.99
+_WANTED = 0.995
 """Share of the nearest ten that looking into clusters should find; see Chosen."""
 _TRAINED_ON = 40
 """Vectors that a cluster's centre is made from."""
@@ -263,7 +263,8 @@ class Dense:
         library: Any = faiss  # Its types know only the constructors of C++.
         probes, selector = self._probes, None
         if allowed is not None:
-            probes = min(self._clusters.nlist, probes * self._clusters.ntotal // len(allowed))
+            probes = 2 * probes * self._clusters.ntotal // len(allowed)
+            probes = min(self._clusters.nlist, probes)
             selector = library.IDSelectorBitmap(allowed.bits)
         settings = library.SearchParametersIVF(nprobe=probes, sel=selector)
         _, found = self._clusters.search(vector[np.newaxis], k, params=settings)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, load
 from qa.errors import IndexDamaged
-from qa.index.catalog import Catalog, CatalogWriter, line_range
+from qa.index.catalog import Catalog, CatalogWriter, digest_of, line_range
 from qa.index.store import FileRecord
 from qa.types import Article, Document, Passage
 
@@ -195,6 +196,170 @@ def test_more_rows_than_a_statement_takes(tmp_path):
     document = plain("文")
     catalog = written(tmp_path / "catalog.sqlite", (document, [passage(document, 0, (0, 1))]))
     assert list(catalog.passages(range(300_000))) == [0]
+
+
+class TestChanging:
+    """A generation's catalog is a copy of the one before, changed."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        """Three documents of two passages each; the files' names are those of the documents."""
+        pairs = []
+        for name in ("甲.txt", "乙.txt", "丙.txt"):
+            document = plain(f"{name}的文", path=name)
+            texts = [f"{name}上", f"{name}下"]
+            pairs.append(
+                (document, [passage(document, n, (n, n + 1), text=t) for n, t in enumerate(texts)])
+            )
+        files = [FileRecord(doc.path, f"/{doc.path}", 1, "ab") for doc, _ in pairs]
+        written(tmp_path / "catalog.sqlite", *pairs, files=files).close()
+        return tmp_path / "catalog.sqlite"
+
+    @pytest.fixture
+    def writer(self, path):
+        writer = CatalogWriter(path)
+        yield writer
+        writer.close()
+
+    def add(self, writer, name, *texts):
+        document = plain("文" * len(texts), path=name)
+        parts = [passage(document, n, (n, n + 1), text=text) for n, text in enumerate(texts)]
+        writer.add_document(document, parts, [text.encode() for text in texts])
+
+    def test_a_new_one_is_empty(self, tmp_path):
+        writer = CatalogWriter(tmp_path / "new.sqlite")
+        assert (writer.documents, writer.passages, writer.next_row) == (0, 0, 0)
+        assert writer.entries() == {}
+        writer.commit()
+        writer.close()
+        catalog = Catalog(tmp_path / "new.sqlite")
+        assert catalog.last_row() == -1
+        assert list(catalog.digests()) == []
+        assert catalog.row_with(b"") is None
+
+    def test_it_is_told_what_there_is(self, writer):
+        assert (writer.documents, writer.passages, writer.next_row) == (3, 6, 6)
+        entries = writer.entries()
+        assert {name: (one.path, one.record) for name, one in entries.items()} == {
+            name: (name, 0) for name in ("甲.txt", "乙.txt", "丙.txt")
+        }
+        assert entries["甲.txt"].digest == digest_of(plain("甲.txt的文", path="甲.txt"))
+
+    def test_a_removed_document_leaves_its_rows_empty_and_all_others_where_they_are(
+        self, path, writer
+    ):
+        assert writer.remove_document("乙.txt") == [2, 3]
+        self.add(writer, "丁.txt", "丁上")
+        assert (writer.documents, writer.passages, writer.next_row) == (3, 5, 7)
+        writer.commit()
+        catalog = Catalog(path)
+        texts = {row: place.passage.text for row, place in catalog.passages(range(9)).items()}
+        assert texts == {
+            0: "甲.txt上",
+            1: "甲.txt下",
+            4: "丙.txt上",
+            5: "丙.txt下",
+            6: "丁上",
+        }
+        assert [row for row, _ in catalog.digests()] == sorted(texts)
+        assert catalog.last_row() == 6
+        assert catalog.documents_with("乙.txt") == []
+        assert catalog.row_with("乙.txt@0".encode()) is None
+        assert catalog.row_with("丁上".encode()) == 6
+
+    def test_a_document_that_is_not_there_can_be_removed(self, writer):
+        assert writer.remove_document("火星.txt") == []
+        assert writer.documents == 3
+
+    def test_a_document_can_be_put_in_the_place_of_itself(self, path, writer):
+        writer.remove_document("甲.txt")
+        self.add(writer, "甲.txt", "新")
+        writer.commit()
+        assert [part.text for part in Catalog(path).passages_of("甲.txt")] == ["新"]
+        assert Catalog(path).rows_of("甲.txt") == {6}
+
+    def test_files_take_the_place_of_those_before(self, path, writer):
+        files = [FileRecord("丁.txt", "/丁.txt", 2, "cd"), FileRecord("甲.txt", "/甲.txt", 2, "ef")]
+        writer.set_files(files)
+        writer.commit()
+        assert Catalog(path).files() == files
+
+    def test_nothing_stays_of_what_was_not_committed(self, path):
+        before = path.read_bytes()
+        writer = CatalogWriter(path)
+        writer.set_files([])
+        writer.close()
+        assert len(Catalog(path).files()) == 3
+        assert path.read_bytes() == before
+
+    def test_a_record_that_moved_is_cited_by_its_new_line(self, tmp_path):
+        document = plain("文章", path="a.jsonl", id="a.jsonl#甲", record=3)
+        path = tmp_path / "catalog.sqlite"
+        written(path, (document, [passage(document, 0, (0, 2))])).close()
+        writer = CatalogWriter(path)
+        writer.move("a.jsonl#甲", 8)
+        writer.commit()
+        writer.close()
+        catalog = Catalog(path)
+        assert catalog.passages([0])[0].lines == (8, 8)
+        assert catalog.document("a.jsonl#甲").record == 8
+
+    def test_the_ids_at_a_path(self, tmp_path):
+        pairs = [(plain("文", path="a.jsonl", id=f"a.jsonl#{n}", record=n), []) for n in (1, 2)]
+        catalog = written(tmp_path / "catalog.sqlite", *pairs, (plain("文", path="b.txt"), []))
+        assert sorted(catalog.ids_at("a.jsonl")) == ["a.jsonl#1", "a.jsonl#2"]
+        assert catalog.ids_at("b.txt") == ["b.txt"]
+        assert catalog.ids_at("c.txt") == []
+
+    def test_words_are_added_to_those_before(self, path, writer):
+        writer.add_words({"": 100, "图书馆": 7})
+        writer.add_words({"": 100, "馆长": 5, "图书馆": 7})
+        writer.commit()
+        catalog = Catalog(path)
+        assert catalog.frequencies(["图书馆", "馆长", "火星", "';--"]) == {"图书馆": 7, "馆长": 5}
+        assert catalog.frequencies({""}) == {"": 100}
+        assert catalog.frequencies([]) == {}
+
+    def test_passages_that_say_the_same_share_a_digest(self, path, writer):
+        self.add(writer, "丁.txt", "同样")
+        self.add(writer, "戊.txt", "同样")
+        writer.commit()
+        assert Catalog(path).row_with("同样".encode()) in (6, 7)
+        assert [row for row, digest in Catalog(path).digests() if digest == "同样".encode()] == [
+            6,
+            7,
+        ]
+
+
+class TestDigest:
+    """Documents of one digest have the same passages."""
+
+    RECORD = plain("文章", path="a.jsonl", id="a.jsonl#甲", record=3)
+
+    def test_it_does_not_matter_in_which_line_a_record_stands(self):
+        assert digest_of(replace(self.RECORD, record=9)) == digest_of(self.RECORD)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"text": "文"},
+            {"title": "题"},
+            {"path": "b.jsonl"},
+            {"id": "a.jsonl#乙"},
+            {"metadata": {"date": "2024"}},
+            {"markup": True},
+            {"record": 0},
+            {"encoding": "gb18030"},
+        ],
+    )
+    def test_all_else_matters(self, change):
+        assert digest_of(replace(self.RECORD, **change)) != digest_of(self.RECORD)
+
+    def test_the_order_of_what_is_told_of_a_document_does_not(self):
+        one, other = {"date": "2024", "author": "甲"}, {"author": "甲", "date": "2024"}
+        assert digest_of(replace(self.RECORD, metadata=one)) == digest_of(
+            replace(self.RECORD, metadata=other)
+        )
 
 
 class TestDamage:

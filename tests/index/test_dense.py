@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa.errors import IndexDamaged
+from qa.errors import IndexDamaged, InputError
 from qa.index import dense
 from qa.index.dense import CLUSTERS, EXACT, Chosen, Dense
+from qa.index.rows import Rows
 
 
 def unit(rng, n, dimension):
@@ -15,19 +16,20 @@ def unit(rng, n, dimension):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def halved(vectors):
-    return vectors.astype(np.float16).astype(np.float32)
-
-
-def saved(folder, vectors, before=None):
+def saved(folder, vectors, before=None, memory=dense.MEMORY):
     folder.mkdir(exist_ok=True)
-    chosen = dense.write(iter([vectors]), vectors.shape[1], folder, before)
+    chosen = dense.write(iter([vectors]), vectors.shape[1], folder, before, memory)
     return Dense(folder, chosen.probes)
 
 
-def nearest(vectors, question, k):
+def cosines(index, question):
+    """Of all rows, from the vectors as they are kept."""
+    return index.vectors(range(len(index))).astype(np.float64) @ question.astype(np.float64)
+
+
+def nearest(index, question, k):
     """Rows by falling cosine, as brute force finds them."""
-    return np.argsort(-(halved(vectors) @ question), kind="stable")[:k].tolist()
+    return np.argsort(-cosines(index, question).round(6), kind="stable")[:k].tolist()
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +47,13 @@ def folder(tmp_path_factory):
 def test_the_best_k_are_those_of_brute_force(folder, n, dimension, k, seed):
     rng = np.random.default_rng(seed)
     vectors, question = unit(rng, n, dimension), unit(rng, 1, dimension)[0]
-    found = saved(folder, vectors).search(question, k)
-    cosines = halved(vectors).astype(np.float64) @ question.astype(np.float64)
+    index = saved(folder, vectors)
+    found, expected = index.search(question, k), cosines(index, question)
     # A cosine that is 0 to six digits is taken for that of a row without a vector.
-    there = sum(abs(cosine) > 1e-6 for cosine in cosines)
-    assert min(k, there) <= len(found) <= min(k, n)
-    best = sorted(cosines, reverse=True)[: len(found)]
-    if there == n:
-        assert list(found.values()) == pytest.approx(best, abs=2e-6)
-    assert found == pytest.approx({row: cosines[row] for row in found}, abs=2e-6)
+    best = sorted((cosine for cosine in expected if abs(cosine) > 1e-6), reverse=True)[:k]
+    assert len(best) <= len(found) <= min(k, n)
+    assert list(found.values())[: len(best)] == pytest.approx(best, abs=2e-6)
+    assert found == pytest.approx({row: expected[row] for row in found}, abs=2e-6)
 
 
 @settings(deadline=None, max_examples=30)
@@ -66,11 +66,20 @@ def test_the_best_k_are_those_of_brute_force(folder, n, dimension, k, seed):
 def test_saved_vectors_come_back_to_16_bits(folder, n, dimension, size, seed):
     vectors = unit(np.random.default_rng(seed), n, dimension)
     blocks = (vectors[start : start + size] for start in range(0, n, size))
-    assert dense.write(blocks, dimension, folder, None) == Chosen("Flat", 0, 1.0)
+    assert dense.write(blocks, dimension, folder) == Chosen("Flat", 0, 1.0)
     index = Dense(folder)
     assert (len(index), index.dimension) == (n, dimension)
-    assert np.array_equal(index.vectors(range(n)), halved(vectors))
-    assert np.array_equal(index.vectors([n - 1, 0]), halved(vectors)[[n - 1, 0]])
+    # Eleven digits in base 2, and the last one may go either way.
+    kept = index.vectors(range(n))
+    assert kept == pytest.approx(vectors, rel=2**-11, abs=2**-24)
+    assert np.array_equal(index.vectors([n - 1, 0]), kept[[n - 1, 0]])
+
+
+def test_every_number_of_16_bits_comes_back_as_it_is(tmp_path):
+    numbers = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    vectors = numbers[np.isfinite(numbers)].astype(np.float32).reshape(-1, 64)
+    index = saved(tmp_path, vectors)
+    assert np.array_equal(index.vectors(range(len(vectors))), vectors)
 
 
 def test_vectors_taken_over_from_an_index_give_the_same_index(tmp_path):
@@ -116,86 +125,84 @@ def test_only_allowed_rows_are_found_the_best_of_them_first(tmp_path):
     rng = np.random.default_rng(6)
     vectors, question = unit(rng, 90, 16), unit(rng, 1, 16)[0]
     index = saved(tmp_path, vectors)
-    allowed = np.array([3, 80, 41, 7])
-    expected = [row for row in nearest(vectors, question, 90) if row in allowed]
+    allowed = Rows([80, 3, 41, 7])
+    expected = [row for row in nearest(index, question, 90) if row in allowed]
+    assert len(expected) == 4
     assert list(index.search(question, 10, allowed)) == expected
     assert list(index.search(question, 2, allowed)) == expected[:2]
-    assert index.search(question, 10, np.array([], np.int64)) == {}
+    assert index.search(question, 10, Rows([])) == {}
 
 
-class TestRowsWithoutAVector:
-    HOLES = (0, 13, 14, 59)
-
-    @pytest.fixture
-    def vectors(self):
-        """All but the holes lie away from the question, whose first place is its only one."""
-        vectors = unit(np.random.default_rng(7), 60, 8)
-        vectors[:, 0] = -abs(vectors[:, 0]) - 0.1
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors[list(self.HOLES)] = 0
-        return vectors
-
-    @pytest.mark.parametrize("most", [dense.MOST_EXACT, 20])
-    def test_they_are_never_found_though_0_is_more_than_any_cosine(
-        self, tmp_path, vectors, most, monkeypatch
+@pytest.mark.parametrize(
+    ("rows", "dimension", "memory"),
+    [(60, 8, dense.MEMORY), pytest.param(3000, 96, 1, id="clusters")],
+)
+def test_rows_without_a_vector_are_never_found_though_0_is_more_than_any_cosine(
+    tmp_path, rows, dimension, memory
+):
+    vectors = unit(np.random.default_rng(7), rows, dimension)
+    vectors[:, 0] = -abs(vectors[:, 0]) - 0.1
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    holes = [0, 13, 14, rows - 1]
+    vectors[holes] = 0
+    index = saved(tmp_path, vectors, memory=memory)
+    question, there = np.eye(dimension, dtype=np.float32)[0], set(range(rows)) - set(holes)
+    assert set(index.rows().tolist()) == there
+    assert not index.vectors(holes).any()
+    for found in (
+        index.search(question, rows),
+        index.search(question, rows, exact=True),
+        index.search(question, rows, Rows(range(rows))),
+        index.scores(question, range(rows)),
     ):
-        monkeypatch.setattr(dense, "MOST_EXACT", most)
-        index, question = saved(tmp_path, vectors), np.eye(8, dtype=np.float32)[0]
-        there = set(range(60)) - set(self.HOLES)
-        assert set(index.rows().tolist()) == there
-        for found in (
-            index.search(question, 60),
-            index.search(question, 60, exact=True),
-            index.scores(question, range(60)),
-            index.search(question, 60, np.arange(60)),
-        ):
-            assert found
-            assert set(found) <= there
-            assert all(score < 0 for score in found.values())
-        assert set(index.search(question, 60, exact=True)) == there
-        assert set(index.search(question, 9, np.array([13, 12]))) == {12}
+        assert found
+        assert set(found) <= there
+        assert all(score < 0 for score in found.values())
+    assert set(index.search(question, rows, exact=True)) == there
+    assert set(index.search(question, 9, Rows([12, 13]))) == {12}
 
-    def test_their_vector_is_zeros(self, tmp_path, vectors):
-        index = saved(tmp_path, vectors)
-        assert not index.vectors(self.HOLES).any()
+
+N, DIMENSION = 3000, 96
+
+
+def clustered(seed=8, n=N):
+    """Vectors around 60 places, and 100 questions near them."""
+    rng = np.random.default_rng(seed)
+    places = unit(np.random.default_rng(8), 60, DIMENSION)
+
+    def around(n):
+        vectors = places[rng.integers(60, size=n)] + 0.08 * rng.standard_normal((n, DIMENSION))
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    return around(n), around(100)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """An index with clusters, what was chosen, the vectors and questions; not to change."""
+    vectors, questions = clustered()
+    folder = tmp_path_factory.mktemp("clusters")
+    chosen = dense.write(iter([vectors]), DIMENSION, folder, memory=1)
+    return folder, chosen, vectors, questions
 
 
 class TestClusters:
-    N, DIMENSION = 3000, 32
+    """With 1 MB for vectors, in which 3000 of 96 numbers have no room."""
 
-    @pytest.fixture(autouse=True)
-    def small(self, monkeypatch):
-        """What is done with 20,000 vectors is done with 200."""
-        monkeypatch.setattr(dense, "MOST_EXACT", 200)
-
-    def clustered(self, seed=8, n=N):
-        """Vectors around 60 places, and questions near them."""
-        rng = np.random.default_rng(seed)
-        places = unit(np.random.default_rng(8), 60, self.DIMENSION)
-
-        def around(n):
-            vectors = places[rng.integers(60, size=n)] + 0.1 * rng.standard_normal(
-                (n, self.DIMENSION)
-            )
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            return vectors.astype(np.float32)
-
-        return around(n), around(100)
-
-    @pytest.fixture(scope="class")
-    def made(self, tmp_path_factory):
-        """An index with clusters, what was chosen, the vectors and questions; not to change."""
-        vectors, questions = self.clustered()
-        folder = tmp_path_factory.mktemp("clusters")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dense, "MOST_EXACT", 200)
-            chosen = dense.write(iter([vectors]), self.DIMENSION, folder, None)
-        return folder, chosen, vectors, questions
-
-    def test_few_vectors_have_none(self, tmp_path):
-        vectors = self.clustered()[0][:200]
-        assert dense.write(iter([vectors]), self.DIMENSION, tmp_path, None).kind == "Flat"
+    @pytest.mark.parametrize(("n", "memory"), [(2600, 1), (3000, 2)])
+    def test_vectors_that_have_room_have_none(self, tmp_path, n, memory):
+        vectors, _ = clustered(n=n)
+        chosen = dense.write(iter([vectors]), DIMENSION, tmp_path, memory=memory)
+        assert chosen == Chosen("Flat", 0, 1.0)
         assert [file.name for file in tmp_path.iterdir()] == [EXACT]
+
+    def test_where_not_even_the_centres_have_room_it_is_told_what_is_needed(self):
+        dense.check(N, DIMENSION, 1)
+        dense.check(0, DIMENSION, 1)
+        with pytest.raises(InputError) as caught:
+            dense.check(1_000_000, 384, 5)
+        assert "7" in caught.value.advice  # 4,000 centres of 384 numbers of 4 bytes.
+        dense.check(1_000_000, 384, 7)
 
     def test_it_is_told_what_was_chosen(self, made):
         import faiss
@@ -205,52 +212,54 @@ class TestClusters:
         assert chosen.kind == f"IVF{clusters.nlist},SQ8"
         assert 0 < chosen.probes < clusters.nlist / 2
         assert chosen.recall >= 0.99
-        assert clusters.ntotal == self.N
+        assert clusters.ntotal == N
 
     def test_most_of_the_nearest_are_found_with_their_exact_cosines(self, made):
-        folder, chosen, vectors, questions = made
+        folder, chosen, _, questions = made
         index = Dense(folder, chosen.probes)
         hits = 0
         for question in questions:
             found = index.search(question, 10)
-            hits += len(set(found) & set(nearest(vectors, question, 10)))
+            hits += len(set(found) & set(nearest(index, question, 10)))
             assert len(found) == 10
             assert list(found.values()) == sorted(found.values(), reverse=True)
-            assert found == pytest.approx(
-                {row: halved(vectors)[row] @ question for row in found}, abs=2e-6
-            )
+            expected = cosines(index, question)
+            assert found == pytest.approx({row: expected[row] for row in found}, abs=2e-6)
         assert hits >= 0.95 * 10 * len(questions)
 
     def test_a_search_looks_at_a_part_of_the_vectors_only(self, made):
-        folder, _, vectors, questions = made
+        folder, _, _, questions = made
         least = Dense(folder, 1)
-        missed = [set(nearest(vectors, q, 100)) - set(least.search(q, 100)) for q in questions]
+        missed = [set(nearest(least, q, 100)) - set(least.search(q, 100)) for q in questions]
         assert any(missed)
 
     def test_exact_is_brute_force(self, made):
-        folder, chosen, vectors, questions = made
+        folder, chosen, _, questions = made
         index = Dense(folder, chosen.probes)
         for question in questions[:20]:
-            assert list(index.search(question, 50, exact=True)) == nearest(vectors, question, 50)
+            assert list(index.search(question, 50, exact=True)) == nearest(index, question, 50)
 
     @pytest.mark.parametrize("n", [1, 7, 200])
     def test_among_few_allowed_rows_it_is_exact(self, made, n):
-        folder, chosen, vectors, questions = made
+        folder, chosen, _, questions = made
         index = Dense(folder, chosen.probes)
         for seed, question in enumerate(questions[:20]):
-            allowed = np.random.default_rng(seed).permutation(self.N)[:n]
-            expected = [r for r in nearest(vectors, question, self.N) if r in set(allowed)][:10]
+            allowed = Rows(np.random.default_rng(seed).permutation(N)[:n])
+            expected = [r for r in nearest(index, question, N) if r in allowed][:10]
             assert list(index.search(question, 10, allowed)) == expected
 
-    def test_among_many_allowed_rows_only_they_are_found_and_most_of_the_nearest(self, made):
-        folder, chosen, vectors, questions = made
+    def test_among_many_allowed_rows_only_they_are_found_and_most_of_the_nearest(
+        self, made, monkeypatch
+    ):
+        monkeypatch.setattr(dense, "_FEW", 200)
+        folder, chosen, _, questions = made
         index = Dense(folder, chosen.probes)
         hits = sought = 0
         for seed, question in enumerate(questions):
-            allowed = np.random.default_rng(seed).permutation(self.N)[:600]
-            found, there = index.search(question, 10, allowed), set(allowed.tolist())
-            assert set(found) <= there
-            expected = [r for r in nearest(vectors, question, self.N) if r in there][:10]
+            allowed = Rows(np.random.default_rng(seed).permutation(N)[:600])
+            found = index.search(question, 10, allowed)
+            assert all(row in allowed for row in found)
+            expected = [r for r in nearest(index, question, N) if r in allowed][:10]
             assert list(index.search(question, 10, allowed, exact=True)) == expected
             hits += len(set(found) & set(expected))
             sought += len(expected)
@@ -267,27 +276,27 @@ class TestClusters:
     ):
         folder, _, vectors, questions = made
         new = vectors.copy()
-        new[:500], _ = self.clustered(seed=9, n=500)
-        new[2900:] = 0
-        index = saved(tmp_path, new, folder)
+        new[:500], _ = clustered(seed=9, n=500)
+        new[2900:] = 0  # As many rows, the last of them holes.
+        index = saved(tmp_path, new, folder, memory=1)
         assert np.array_equal(self.centres(tmp_path), self.centres(folder))
         hits = 0
         for question in questions:
             found = index.search(question, 10)
-            hits += len(set(found) & set(nearest(new, question, 10)))
+            hits += len(set(found) & set(nearest(index, question, 10)))
             assert max(found) < 2900
         assert hits >= 0.95 * 10 * len(questions)
 
     def test_of_many_more_vectors_they_are_made_anew(self, made, tmp_path):
-        folder, _, vectors, _ = made
-        more, _ = self.clustered(seed=10, n=3 * self.N)
-        saved(tmp_path, more, folder)
+        folder, _, _, _ = made
+        more, _ = clustered(seed=10, n=3 * N)
+        saved(tmp_path, more, folder, memory=1)
         assert len(self.centres(tmp_path)) > 1.5 * len(self.centres(folder))
 
     def test_a_generation_before_that_had_none_is_no_hindrance(self, made, tmp_path):
         _, _, vectors, questions = made
         saved(tmp_path / "before", vectors[:100])
-        index = saved(tmp_path / "after", vectors, tmp_path / "before")
+        index = saved(tmp_path / "after", vectors, tmp_path / "before", memory=1)
         assert len(index.search(questions[0], 10)) == 10
 
     @pytest.mark.parametrize("content", [None, b"", b"IwSq", b"\xa5" * 5000])

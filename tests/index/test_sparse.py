@@ -10,6 +10,7 @@ import pytest
 
 from qa.errors import IndexDamaged
 from qa.index.sparse import Sparse, SparseWriter
+from qa.index.store import take_over
 from qa.index.tokens import bigrams
 
 
@@ -17,7 +18,7 @@ def write(folder, rows):
     """Write rows of (words, bigrams), each terms separated by spaces."""
     writer = SparseWriter(folder)
     for row, (words, pairs) in enumerate(rows):
-        writer.add(row, words.split(), pairs.split())
+        writer.add(row, words, pairs)
     writer.commit()
     writer.close()
     return folder
@@ -107,12 +108,93 @@ def test_thousands_of_passages_and_terms_keep_their_rows(tmp_path):
     texts = [f"第{n}号文件由{n * 7}人签署" for n in range(3000)]
     writer = SparseWriter(tmp_path / "s")
     for row, text in enumerate(texts):
-        writer.add(row, [], bigrams(text))
+        writer.add(row, "", " ".join(bigrams(text)))
     writer.commit()
     writer.close()
     sparse = Sparse(tmp_path / "s")
     assert len(sparse) == 3000
     assert [list(sparse.search("bigrams", [str(n)], 3)) for n in (1, 2999)] == [[1], [2999]]
+
+
+class TestChanging:
+    @pytest.fixture
+    def next_folder(self, folder, tmp_path):
+        """The folder again, its files linked, as an update takes them over."""
+        take_over(folder, tmp_path / "next")
+        return tmp_path / "next"
+
+    def change(self, folder):
+        writer = SparseWriter(folder)
+        writer.remove([2, 4])
+        writer.add(7, "投诉 电话", "投诉 电话")
+        writer.commit()
+        writer.close()
+        return Sparse(folder)
+
+    def test_what_was_removed_is_not_found_and_what_was_added_is(self, next_folder):
+        changed = self.change(next_folder)
+        assert len(changed) == 4
+        assert set(changed.search("words", ["投诉"], 9)) == {0, 7}
+        assert set(changed.search("bigrams", ["电话", "pm2"], 9)) == {7}
+        assert list(changed.search("words", ["图书馆"], 9)) == [3]
+
+    def test_the_generation_before_stays_as_it_was(self, folder, next_folder):
+        def content():
+            return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+        before, opened = content(), Sparse(folder)
+        found = opened.search("words", ["环境", "投诉", "pm2"], 9)
+        self.change(next_folder)
+        assert content() == before
+        for one in (opened, Sparse(folder)):
+            assert one.search("words", ["环境", "投诉", "pm2"], 9) == found
+
+    def test_a_row_can_be_used_again(self, next_folder):
+        self.change(next_folder)
+        writer = SparseWriter(next_folder)
+        writer.remove([0])
+        writer.add(0, "图书馆 馆长", "图书")
+        writer.commit()
+        writer.close()
+        sparse = Sparse(next_folder)
+        assert set(sparse.search("words", ["图书馆"], 9)) == {0, 3}
+        assert set(sparse.search("words", ["受理", "投诉"], 9)) == {7}
+
+    def test_nothing_stays_of_what_was_not_committed(self, next_folder):
+        writer = SparseWriter(next_folder)
+        writer.remove([0, 1, 2])
+        writer.add(8, "火星", "火星")
+        writer.close()
+        sparse = Sparse(next_folder)
+        assert len(sparse) == 5
+        assert sparse.search("words", ["火星"], 9) == {}
+        assert set(sparse.search("words", ["投诉"], 9)) == {0, 2}
+
+    def test_rows_that_are_not_there_can_be_removed(self, next_folder):
+        writer = SparseWriter(next_folder)
+        writer.remove([99, 2**40])
+        writer.commit()
+        writer.close()
+        assert len(Sparse(next_folder)) == 5
+
+    def test_many_changes_one_after_another_leave_what_a_new_index_would_hold(self, tmp_path):
+        there = {}
+        for run in range(12):
+            take_over(tmp_path / f"{run}", tmp_path / f"{run + 1}")
+            writer = SparseWriter(tmp_path / f"{run + 1}")
+            gone = [row for row in there if (row * 7 + run) % 5 == 0]
+            writer.remove(gone)
+            there = {row: text for row, text in there.items() if row not in gone}
+            for row in range(run * 20, run * 20 + 20):
+                there[row] = f"第{row}号 文件{row % 3}"
+                writer.add(row, there[row], "")
+            writer.commit()
+            writer.close()
+        sparse = Sparse(tmp_path / "12")
+        assert len(sparse) == len(there) > 50
+        for kind in range(3):
+            expected = {row for row, text in there.items() if text.endswith(f"文件{kind}")}
+            assert set(sparse.search("words", [f"文件{kind}"], 1000)) == expected
 
 
 class TestDamage:

@@ -29,6 +29,7 @@ MANIFEST = Manifest(
     changes={"added": 2, "changed": 0, "removed": 0, "same": 0},
     vectors=3,
     dense={"kind": "Flat", "probes": 0, "recall": 1.0},
+    memory=32,
 )
 
 
@@ -255,7 +256,7 @@ class TestDamage:
                 published.manifest(generation)
 
     @pytest.mark.parametrize(
-        "written", [b"null", b"[]", b'"format"', b"{}", b'{"format": 1}', b"\x80", b"\0" * 300]
+        "written", [b"null", b"[]", b'"format"', b"{}", b'{"format": 2}', b"\x80", b"\0" * 300]
     )
     def test_manifest_is_garbage(self, published, written):
         generation = published.current()

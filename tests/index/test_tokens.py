@@ -129,7 +129,9 @@ def test_an_index_knows_the_frequencies_of_its_own_words(pages):
     assert set(known) - {""} <= terms
 
 
-@pytest.mark.parametrize("text", ["卡拉ok厅", "侵华日军南京大屠杀遇难同胞纪念馆", "c++与t恤", "甲 乙\n丙"])
+@pytest.mark.parametrize(
+    "text", ["卡拉ok厅", "侵华日军南京大屠杀遇难同胞纪念馆", "c++与t恤", "甲 乙\n丙"]
+)
 def test_with_every_word_of_a_text_known_it_is_cut_as_with_the_dictionary(text):
     own = Words.of_index(frequencies)
     assert own(text) == Words.of_dictionary()(text)
@@ -139,7 +141,6 @@ def test_with_every_word_of_a_text_known_it_is_cut_as_with_the_dictionary(text):
 @given(st.text(alphabet="重庆市政协邻水县大屠杀纪念馆ok+a1 。", max_size=40))
 def test_any_text_is_cut_as_with_the_dictionary_where_all_its_words_are_known(text):
     assert Words.of_index(frequencies)(text) == Words.of_dictionary()(text)
-
 
 
 @pytest.mark.parametrize(
