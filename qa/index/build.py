@@ -30,10 +30,12 @@ from qa.index.log import VectorLog
 from qa.index.sparse import SparseWriter
 from qa.index.store import FileRecord, IndexFolder, Manifest, take_over
 from qa.index.tokens import bigrams, frequencies
-from qa.text import fold
+from qa.text import fold, sentences
 from qa.types import Document, Passage, Progress, Vectors
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from qa.index.encoder import Encoder
 
 Source = tuple[FileRecord, Sequence[Document] | None]
@@ -44,6 +46,8 @@ SOON = 2000
 """Vectors to make, up to which a run makes them before it puts anything in use: half a minute."""
 _BLOCK = 1024
 """Rows that are worked on at once."""
+_QUESTION = 30
+"""Characters of what is taken for a question."""
 _HOLES = 0.2
 """Share of rows without a passage from which all is written anew."""
 
@@ -323,8 +327,20 @@ class _Vectors:
         if len(self.missing) == len(set(self._digests.values())):
             return None
         return dense.write(
-            self._blocks(), self._encoder.dimension, self._aside, self._before, self._memory
+            self._blocks(),
+            self._encoder.dimension,
+            self._aside,
+            self._before,
+            self._memory,
+            self._questions,
         )
+
+    def _questions(self, rows: NDArray[np.int64]) -> Vectors:
+        """Vectors of a sentence of each passage, cut to the length of a question."""
+        located = self._catalog.passages(rows.tolist())
+        texts = [located[row].passage.text for row in rows.tolist()]
+        asked = [text[a:b][:_QUESTION] for text in texts for a, b in sentences(text)[-1:]]
+        return self._encoder.encode_queries([fold(text) for text in asked])
 
     def _blocks(self) -> Iterator[Vectors]:
         for start in range(0, max(self._digests) + 1, _BLOCK):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,7 @@ trained to, bytes in all; the other fields say nothing here."""
 _SIXTEEN_BITS = 4
 _BLOCK = 16_384
 """Rows that are worked on at once."""
-_WANTED = 0.995
+_WANTED = 0.99
 """Share of the nearest ten that looking into clusters should find; see Chosen."""
 _TRAINED_ON = 40
 """Vectors that a cluster's centre is made from."""
@@ -53,7 +53,7 @@ class Chosen:
     Attributes:
         kind: In FAISS's terms, "Flat" or such as "IVF1024,SQ8".
         probes: Clusters that a search looks into; 0 where it compares with all vectors.
-        recall: Share of the ten nearest of some of the vectors themselves that were found.
+        recall: Share of the ten nearest to questions made of passages that were found.
     """
 
     kind: str
@@ -67,6 +67,7 @@ def write(
     folder: Path,
     before: Path | None = None,
     memory: int = MEMORY,
+    questions: Callable[[NDArray[np.int64]], Vectors] | None = None,
 ) -> Chosen:
     """Write the indexes of vectors into a folder.
 
@@ -78,6 +79,8 @@ def write(
         before: The generation before, whose clusters may be taken over.
         memory: Megabytes for vectors when it is searched: what fits is compared with whole, of
             more only the centres of clusters are held.
+        questions: Gives vectors of questions that passages in some rows may be found by; without
+            it the vectors of the passages themselves are sought.
 
     Raises:
         OSError: They cannot be written.
@@ -97,7 +100,8 @@ def write(
         return Chosen("Flat", 0, 1.0)
     clusters = _clusters(exact, rows, before)
     _save(clusters, folder / CLUSTERS)
-    probes, recall = _probes(exact, rows, clusters)
+    sample = np.sort(np.random.default_rng(2).permutation(rows)[:_QUESTIONS])
+    probes, recall = _probes(exact, clusters, (questions or exact.vectors)(sample))
     return Chosen(f"IVF{clusters.nlist},SQ8", probes, recall)
 
 
@@ -158,27 +162,25 @@ def _clusters(exact: Dense, rows: NDArray[np.int64], before: Path | None) -> Any
     return index
 
 
-_QUESTIONS = 200
+_QUESTIONS = 400
+_NEAREST = 10
 _TIE = 1e-4
 """Difference of two cosines that are as good as equal."""
 
 
-def _probes(exact: Dense, rows: NDArray[np.int64], clusters: Any) -> tuple[int, float]:  # noqa: ANN401
+def _probes(exact: Dense, clusters: Any, questions: Vectors) -> tuple[int, float]:  # noqa: ANN401
     """The fewest clusters to look into that find what is wanted, and what they find."""
-    sample = np.sort(np.random.default_rng(2).permutation(rows)[:_QUESTIONS])
-    questions = exact.vectors(sample)
-    count = 11  # Each vector finds itself, too.
-    least = exact.nearest(questions, count)
+    least = exact.nearest(questions, _NEAREST)
     probes = 4
     while True:
         probes = min(2 * probes, clusters.nlist)
         clusters.nprobe = probes
-        _, found = clusters.search(questions, _AGAIN * count)
+        _, found = clusters.search(questions, _AGAIN * _NEAREST)
         near = [
-            np.sum(exact.vectors(some[some >= 0]) @ question >= worst - _TIE)
+            np.sum(_cosines(exact.vectors(some[some >= 0]), question) >= worst - _TIE)
             for question, some, worst in zip(questions, found, least, strict=True)
         ]
-        recall = float(np.mean(np.minimum(near, count))) / count
+        recall = float(np.mean(np.minimum(near, _NEAREST))) / _NEAREST
         if recall >= _WANTED or probes == clusters.nlist:
             return probes, round(recall, 4)
 

@@ -3,6 +3,7 @@
     python -m tests.bench.speed DATA WORK cold
     python -m tests.bench.speed DATA WORK peers
     python -m tests.bench.speed DATA WORK encoding
+    python -m tests.bench.speed DATA WORK words
     python -m tests.bench.speed DATA WORK growth [--sizes 1000,10000,100000,1000000]
     python -m tests.bench.speed DATA WORK picture
 
@@ -10,7 +11,7 @@ DATA is the folder with ``data/`` and ``peers/``. WORK keeps indexes, environmen
 
 cold: a question from the shell beside importing the libraries that it needs. peers: the same with
 other tools, each in an environment of its own with the same articles and model. encoding: passages
-a second beside ``SentenceTransformer.encode``, with its best batch size. growth: indexes of 1,000
+a second beside ``SentenceTransformer.encode``, with its best batch size. words: how soon 30,000 articles answer by their words. growth: indexes of 1,000
 to a million passages. Their vectors are made once; above what the articles give, articles are
 repeated under other titles with their vectors and a little noise. picture: ``speed.svg`` beside
 this file, of what growth measured.
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -63,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("what", choices=["cold", "peers", "encoding", "growth", "picture"])
+    parser.add_argument("what", choices=["cold", "peers", "encoding", "words", "growth", "picture"])
     parser.add_argument("--sizes", default="1000,10000,100000,1000000")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
@@ -73,6 +75,8 @@ def main() -> None:
         peers(given.data, given.work)
     elif given.what == "encoding":
         encoding(given.data, given.work)
+    elif given.what == "words":
+        words(given.data, given.work)
     elif given.what == "growth":
         growth(given.data, given.work, [int(size) for size in given.sizes.split(",")])
     else:
@@ -201,6 +205,17 @@ def encoding(data: Path, work: Path) -> None:
         print(f"{name:40} {speed:6.1f} passages/s  {speed / best:5.2f} ×")
 
 
+def words(data: Path, work: Path) -> None:
+    """Seconds from the command until the articles answer by their words, the models prepared."""
+    articles(data, work)
+    place = work / "words"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    (place / "models").symlink_to((work / "models").resolve())
+    command = [sys.executable, "-m", "tests.bench.speed_of_one", str(place)]
+    subprocess.run([*command, str(work / "news.jsonl"), "words"], check=True)
+
+
 def growth(data: Path, work: Path, sizes: Sequence[int]) -> None:
     """Index, ask and update indexes of growing size; figures go to ``growth.json``, too."""
     documents = articles(data, work)
@@ -301,7 +316,7 @@ def picture(work: Path) -> None:
         ("search_p50_ms", "search, median (ms)"),
         ("resident_mb", "resident memory (MB)"),
         ("disk_mb", "disk (MB)"),
-        ("words_s", "searched by words after (s)"),
+        ("text_s", "text and terms written (s)"),
     ]
     figure, axes = pyplot.subplots(1, len(shown), figsize=(13, 3))
     for axis, (name, title) in zip(axes, shown, strict=True):
