@@ -22,6 +22,7 @@ from qa.text import visible
 from qa.types import Document, Progress
 
 _Item = TypeVar("_Item")
+_CLASH = "文章编号与别的文件重复:{}"
 
 
 def update(
@@ -70,9 +71,12 @@ def update(
             builder = Builder(folder, previous, encoder, tell, budget)
             same = up_to_date(builder, roots, records)
             if same and all(_problem(record) == record.problem for record in same.problems):
-                if same.manifest.vectors < same.manifest.passages:
-                    same = replace(builder.complete(), problems=same.problems)
-                return replace(same, notice=notice)
+                if same.manifest.vectors == same.manifest.passages:
+                    folder.remove_logs()
+                    return replace(same, notice=notice)
+                previous.check()
+                if previous.folder:
+                    return replace(builder.complete(), problems=same.problems, notice=notice)
             pairs = list(zip(files, records, strict=True))
             sources = _sources(_counted(pairs, "读取文章", tell), previous)
             name = model or (before.model_name if before else "")
@@ -174,8 +178,12 @@ def _sources(
     for file, record in files:
         before = previous.files.get(record.path) if previous.is_full else None
         if before and not before.problem and before.sha256 == record.sha256:
-            seen.update(previous.ids(record.path))
-            yield replace(record, encoding=before.encoding), None
+            ids = previous.ids(record.path)
+            if clash := seen.intersection(ids):
+                yield replace(record, problem=_CLASH.format(clash.pop())), ()
+            else:
+                seen.update(ids)
+                yield replace(record, encoding=before.encoding), None
         else:
             yield _read(file, record, seen)
 
@@ -192,6 +200,6 @@ def _read(
         reason = error.message.removeprefix(f"{visible(file.path)}:")
         return replace(record, problem=reason), ()
     if clash := seen.intersection(document.id for document in documents):
-        return replace(record, problem=f"文章编号与别的文件重复:{clash.pop()}"), ()
+        return replace(record, problem=_CLASH.format(clash.pop())), ()
     seen.update(document.id for document in documents)
     return replace(record, encoding=documents[0].encoding if documents else ""), documents

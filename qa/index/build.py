@@ -96,6 +96,7 @@ class Previous:
     """
 
     def __init__(self, index: IndexFolder, model: str) -> None:
+        self._index = index
         self.folder: Path | None = None
         self.manifest: Manifest | None = None
         self.files: dict[str, FileRecord] = {}
@@ -113,6 +114,13 @@ class Previous:
             return  # Nothing to take over: everything is made anew.
         self.folder, self.manifest, self._catalog = folder, manifest, catalog
         self.is_full = manifest.passages >= (1 - _HOLES) * (catalog.last_row() + 1)
+
+    def check(self) -> None:
+        """Read all of it, and take nothing over if a byte is wrong."""
+        if self.folder and self.manifest and not self._index.is_intact(self.folder, self.manifest):
+            self.close()
+            self.folder = self.dense = self._catalog = None
+            self.is_full = False
 
     def ids(self, path: str) -> list[str]:
         """Ids of the documents of a file."""
@@ -179,6 +187,7 @@ class Builder:
             IndexBusy: The disk is full, or does not take it for another reason; likewise.
         """
         started = time.monotonic()
+        self.previous.check()
         with self._writing() as aside:
             text = _Text(aside, self.previous)
             text.write(sources, cut)
@@ -250,8 +259,7 @@ class Builder:
         )
         self.index.publish(aside, manifest)
         if not vectors.missing:
-            for log in self.index.path.glob("vectors-*.log"):
-                log.unlink()
+            self.index.remove_logs()
         return Built(manifest, (), made, manifest.vectors - made, changed=True)
 
 

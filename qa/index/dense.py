@@ -8,6 +8,7 @@ it finds is scored again with the exact one. Both are memory-mapped.
 from __future__ import annotations
 
 import math
+import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,6 @@ _WANTED = 0.99
 """Share of the nearest ten that looking into clusters should find; see Chosen."""
 _TRAINED_ON = 40
 """Vectors that a cluster's centre is made from."""
-_REBUILD = "请用 qa index 文件夹 重建。"
 _AGAIN = 2
 """How many times as many are scored again as are wanted."""
 
@@ -200,12 +200,14 @@ class Dense:
         try:
             with path.open("rb") as file:
                 header = _HEADER.unpack(file.read(_HEADER.size))
+                size = file.seek(0, os.SEEK_END) - _HEADER.size
             _, self.dimension, rows, *_ = header
             shape = rows, self.dimension
+            if header != _header(*shape) or size != header[-1]:
+                raise _damaged(path)
             self._stored: NDArray[np.float16] = np.memmap(
                 path, np.float16, "r", offset=_HEADER.size, shape=shape
             )
-            is_whole = header == _header(*shape)
             self._probes = probes
             self._clusters: Any = None
             if probes:
@@ -213,9 +215,7 @@ class Dense:
 
                 self._clusters = faiss.read_index(str(folder / CLUSTERS), faiss.IO_FLAG_MMAP)
         except (OSError, ValueError, struct.error, MemoryError, RuntimeError) as error:
-            raise IndexDamaged(f"向量索引打不开:{path}", _REBUILD) from error
-        if not is_whole:
-            raise IndexDamaged(f"向量索引打不开:{path}", _REBUILD)
+            raise _damaged(path) from error
 
     def __len__(self) -> int:
         return len(self._stored)
@@ -300,6 +300,10 @@ class Dense:
     def scores(self, vector: Vectors, rows: Sequence[int]) -> dict[int, float]:
         """Cosine of those passages in ``rows`` that have a vector to ``vector``."""
         return _best(np.asarray(rows, np.int64), _cosines(self.vectors(rows), vector), len(rows))
+
+
+def _damaged(path: Path) -> IndexDamaged:
+    return IndexDamaged(f"向量索引打不开:{path}", "请用 qa index 文件夹 重建。")
 
 
 def _header(rows: int, dimension: int) -> tuple[bytes, int, int, int, int, int, int]:

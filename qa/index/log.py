@@ -28,6 +28,7 @@ class VectorLog:
         whole = size - size % self._record.itemsize
         if whole != size:
             os.truncate(path, whole)
+        self._records = whole // self._record.itemsize
         if whole:
             digests = np.memmap(path, self._record, "r")["digest"]
             self._rows = {digest.tobytes(): row for row, digest in enumerate(digests)}
@@ -48,7 +49,8 @@ class VectorLog:
             file.flush()
             os.fsync(file.fileno())
         for digest in digests:
-            self._rows[digest] = len(self._rows)
+            self._rows[digest] = self._records
+            self._records += 1
 
     def vectors(self, digests: Sequence[bytes]) -> Vectors:
         """The vectors of texts that are all there, shape (len(digests), dimension)."""

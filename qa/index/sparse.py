@@ -160,4 +160,5 @@ class Sparse:
         """How much each term tells: ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
         total = len(self)
         counts = {term: self._searcher.doc_freq(leg, term) for term in terms}
-        return {t: math.log(1 + (total - n + 0.5) / (n + 0.5)) for t, n in counts.items()}
+        # Removed passages are counted in n until Tantivy merges segments, but not in N.
+        return {t: math.log(1 + (max(0, total - n) + 0.5) / (n + 0.5)) for t, n in counts.items()}

@@ -17,7 +17,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -141,6 +141,18 @@ class IndexFolder:
                 raise IndexDamaged(f"索引文件缺失或不完整:{generation / name}", _REBUILD)
         return manifest
 
+    def is_intact(self, generation: Path, manifest: Manifest) -> bool:
+        """Whether not a byte of a generation's files is wrong; reads them all."""
+        try:
+            return _checksums(generation, manifest.files) == dict(manifest.files)
+        except OSError:
+            return False
+
+    def remove_logs(self) -> None:
+        """Remove what was kept of vectors, once all of them are in a generation."""
+        for log in self.path.glob("vectors-*.log"):
+            log.unlink()
+
     def opened(self, use: Callable[[Path, Manifest], _Opened]) -> _Opened:
         """What ``use`` makes of the generation in use, again if another is swapped in meanwhile.
 
@@ -205,7 +217,7 @@ class IndexFolder:
 
     def publish(self, folder: Path, manifest: Manifest) -> Path:
         """Seal a finished generation and make it the one in use; older ones are removed."""
-        sealed = asdict(manifest) | {"files": _checksums(folder)}
+        sealed = asdict(manifest) | {"files": _checksums(folder, _files(folder))}
         path = folder / "manifest.json"
         path.write_text(json.dumps(sealed, ensure_ascii=False, indent=1), "utf-8")
         for file in [*folder.rglob("*"), folder]:
@@ -253,13 +265,18 @@ def _size(file: Path) -> int:
         return -1
 
 
-def _checksums(folder: Path) -> dict[str, tuple[int, str]]:
+def _files(folder: Path) -> list[str]:
+    """The files of a generation but for locks, each by its path within it."""
+    files = [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix != ".lock"]
+    return [file.relative_to(folder).as_posix() for file in files]
+
+
+def _checksums(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, str]]:
     found: dict[str, tuple[int, str]] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and not file.name.endswith(".lock"):
-            with file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            found[file.relative_to(folder).as_posix()] = (file.stat().st_size, digest)
+    for name in names:
+        with (folder / name).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            found[name] = stream.tell(), digest
     return found
 
 
