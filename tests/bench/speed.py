@@ -3,6 +3,7 @@
     python -m tests.bench.speed DATA WORK cold
     python -m tests.bench.speed DATA WORK peers
     python -m tests.bench.speed DATA WORK encoding
+    python -m tests.bench.speed DATA WORK ranking
     python -m tests.bench.speed DATA WORK words
     python -m tests.bench.speed DATA WORK growth [--sizes 1000,10000,100000,1000000]
     python -m tests.bench.speed DATA WORK picture
@@ -11,10 +12,11 @@ DATA is the folder with ``data/`` and ``peers/``. WORK keeps indexes, environmen
 
 cold: a question from the shell beside importing the libraries that it needs. peers: the same with
 other tools, each in an environment of its own with the same articles and model. encoding: passages
-a second beside ``SentenceTransformer.encode``, with its best batch size. words: how soon 30,000 articles answer by their words. growth: indexes of 1,000
-to a million passages. Their vectors are made once; above what the articles give, articles are
-repeated under other titles with their vectors and a little noise. picture: ``speed.svg`` beside
-this file, of what growth measured.
+a second beside ``SentenceTransformer.encode``, with its best batch size. ranking: how often the
+vectors of both find the right document. words: how soon 30,000 articles answer by their words.
+growth: indexes of 1,000 to a million passages. Their vectors are made once; above what the articles
+give, articles are repeated under other titles with their vectors and a little noise. picture:
+``speed.svg`` beside this file, of what growth measured.
 """
 
 from __future__ import annotations
@@ -42,8 +44,10 @@ from qa.index.build import searched_text, text_digest
 from qa.index.encoder import Encoder
 from qa.index.log import VectorLog
 from qa.index.prepare import prepare
+from qa.text import fold
 from qa.types import Document
 from qa.update import update
+from tests.bench.datasets import squad
 
 ROOT = Path(__file__).parents[2]
 BARE = "import numpy, onnxruntime, tokenizers, faiss, tantivy"
@@ -65,7 +69,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("what", choices=["cold", "peers", "encoding", "words", "growth", "picture"])
+    parser.add_argument(
+        "what", choices=["cold", "peers", "encoding", "ranking", "words", "growth", "picture"]
+    )
     parser.add_argument("--sizes", default="1000,10000,100000,1000000")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
@@ -75,6 +81,8 @@ def main() -> None:
         peers(given.data, given.work)
     elif given.what == "encoding":
         encoding(given.data, given.work)
+    elif given.what == "ranking":
+        ranking(given.data, given.work)
     elif given.what == "words":
         words(given.data, given.work)
     elif given.what == "growth":
@@ -203,6 +211,31 @@ def encoding(data: Path, work: Path) -> None:
     best = max(speed for name, speed in speeds.items() if name != "wenju")
     for name, speed in speeds.items():
         print(f"{name:40} {speed:6.1f} passages/s  {speed / best:5.2f} ×")
+
+
+def ranking(data: Path, work: Path) -> None:
+    """R@1 of documents among all of a set by vectors alone, each cut off where the model ends."""
+    from sentence_transformers import SentenceTransformer
+
+    encoder = Encoder.open(prepare(None, work / "models"))
+    original = SentenceTransformer(str(plain_model(work)), device="cpu")
+    for name in ("cmrc2018_trial", "drcd_dev"):
+        contexts = work / name
+        items = squad(data / "data" / f"{name}.json.gz", contexts)
+        files = sorted(contexts.glob("*.txt"))
+        texts = [fold(file.read_text("utf-8")) for file in files]
+        questions = [fold(item.question) for item in items]
+        right = np.array([int(item.document[:5]) for item in items])
+        both = {
+            "wenju": (encoder.encode_queries(questions), encoder.encode_passages(texts)),
+            "SentenceTransformer": (
+                original.encode_query(questions, batch_size=8, normalize_embeddings=True),
+                original.encode_document(texts, batch_size=8, normalize_embeddings=True),
+            ),
+        }
+        for who, (asked, read) in both.items():
+            share = float(np.mean((asked @ read.T).argmax(axis=1) == right))
+            print(f"{name:16} {who:20} R@1 {share:.4f} of {len(items)}", flush=True)
 
 
 def words(data: Path, work: Path) -> None:

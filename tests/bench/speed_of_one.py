@@ -62,7 +62,7 @@ def indexed(place: Path, corpus: Path) -> dict[str, Any]:
     return {"text_s": round(read, 1), "index_s": round(whole, 1)}
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     """Raised where words can be searched."""
 
 
