@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qa.errors import ModelError
 from qa.index import sources
 from qa.index.prepared import DEFAULT_MODEL
 from qa.types import Progress, Vectors
@@ -51,13 +53,14 @@ def card_encoder(name: str) -> CardEncoder | None:
 
 def loaded(name: str, device: str) -> CardEncoder | None:
     """The model on a device, in half precision on a card; None where it cannot be loaded."""
-    for source in sources.candidates(None if name == DEFAULT_MODEL else name):
-        try:
-            with sources.quiet():
-                model = source.load()
-        except Exception:  # noqa: BLE001, S112 - the next source may do; the processor always does
-            continue
-        sources.set_prompts(model, source.name)
-        model = model.to(device)
-        return CardEncoder(model.half() if device != "cpu" else model)
+    with suppress(ModelError):
+        for source in sources.candidates(None if name == DEFAULT_MODEL else name):
+            try:
+                with sources.quiet():
+                    model = source.load()
+            except Exception:  # noqa: BLE001, S112 - the next source may do; else the processor
+                continue
+            sources.set_prompts(model, source.name)
+            model = model.to(device)
+            return CardEncoder(model.half() if device != "cpu" else model)
     return None
