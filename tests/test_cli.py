@@ -441,3 +441,42 @@ def test_an_output_that_is_full_is_no_not_found(index):
     assert done.returncode == 3
     assert "错误" in done.stderr.decode("utf-8")
     assert b"Traceback" not in done.stderr
+
+
+def test_a_search_can_be_narrowed_by_source_and_time(index):
+    code, out, _ = run("search", "--source", "中国网", "-k", 20, "--json", "执法", "--index", index)
+    assert code == 0
+    hits = json.loads(out)["hits"]
+    assert hits
+    assert {Path(hit["path"]).name[:3] for hit in hits} == {"002"}
+    code, out, _ = run(
+        "ask", "--since", "2021-09", "--until", "2021", "荣获了哪些称号?", "--index", index
+    )
+    assert code == 0
+    assert "002_" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--since", "去年"), "看不懂的日期"),
+        (("--source", "人民日报"), "没有符合条件的文章"),
+        (("--since", "2022"), "没有写明日期的文章不在任何时段之内"),
+    ],
+)
+def test_what_cannot_be_narrowed_to_is_told(index, options, said):
+    code, out, err = run("ask", *options, "执法", "--index", index)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_the_exact_search_of_a_small_index_is_the_search(index):
+    question = ("污水管网堵塞怎么解决?", "--json", "--index", index)
+    assert run("search", "--exact", *question) == run("search", *question)
+
+
+def test_status_says_how_vectors_are_searched(copy):
+    assert "逐一比较" in run("status", "--index", copy)[1]
+    content = json.loads(run("status", "--json", "--index", copy)[1])
+    assert content["vectors"] == content["passages"]
+    assert content["dense"]["kind"] == "Flat"
