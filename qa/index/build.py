@@ -283,6 +283,11 @@ class _Vectors:
         self._log = VectorLog(path, builder.encoder.dimension)
         self._digests = dict(self._catalog.digests())
         self._taken = self._taken_over(same_rows=same_rows)
+        self._same = (
+            np.array([row for row, before in self._taken.items() if row == before], np.int64)
+            if same_rows
+            else None
+        )
         self.missing = {
             digest: row
             for row, digest in self._digests.items()
@@ -341,6 +346,7 @@ class _Vectors:
             self._before,
             self._memory,
             self._questions,
+            self._same,
         )
 
     def _questions(self, rows: NDArray[np.int64]) -> Vectors:

@@ -68,6 +68,7 @@ def write(
     before: Path | None = None,
     memory: int = MEMORY,
     questions: Callable[[NDArray[np.int64]], Vectors] | None = None,
+    same: NDArray[np.int64] | None = None,
 ) -> Chosen:
     """Write the indexes of vectors into a folder.
 
@@ -81,6 +82,7 @@ def write(
             more only the centres of clusters are held.
         questions: Gives vectors of questions that passages in some rows may be found by; without
             it the vectors of the passages themselves are sought.
+        same: Rows whose vectors stand in the same rows in ``before``.
 
     Raises:
         OSError: They cannot be written.
@@ -98,7 +100,7 @@ def write(
     rows = exact.rows()
     if _megabytes(len(exact), dimension) <= memory:
         return Chosen("Flat", 0, 1.0)
-    clusters = _clusters(exact, rows, before)
+    clusters = _clusters(exact, rows, before, same)
     _save(clusters, folder / CLUSTERS)
     sample = np.sort(np.random.default_rng(2).permutation(rows)[:_QUESTIONS])
     probes, recall = _probes(exact, clusters, (questions or exact.vectors)(sample))
@@ -138,8 +140,10 @@ def _save(index: Any, path: Path) -> None:  # noqa: ANN401 - FAISS has no types
         raise OSError(f"{path.name}: {error}") from error
 
 
-def _clusters(exact: Dense, rows: NDArray[np.int64], before: Path | None) -> Any:  # noqa: ANN401
-    """An inverted file of the vectors in ``rows``; trained anew where there are twice as many."""
+def _clusters(
+    exact: Dense, rows: NDArray[np.int64], before: Path | None, same: NDArray[np.int64] | None
+) -> Any:  # noqa: ANN401
+    """An inverted file of the vectors in ``rows``; trained anew where there are many more."""
     import faiss
 
     lists = _lists(len(rows))
@@ -154,8 +158,13 @@ def _clusters(exact: Dense, rows: NDArray[np.int64], before: Path | None) -> Any
         index.cp.seed = 1
         sample = np.random.default_rng(1).permutation(rows)[: _TRAINED_ON * lists]
         index.train(exact.vectors(np.sort(sample)))
-    else:
+    elif same is None:
         index.reset()
+    else:
+        library: Any = faiss  # Its types know only the constructors of C++.
+        stays = library.IDSelectorBatch(same)
+        index.remove_ids(library.IDSelectorNot(stays))
+        rows = np.setdiff1d(rows, same)
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
         index.add_with_ids(exact.vectors(block), block)
@@ -287,15 +296,13 @@ class Dense:
 
     def nearest(self, vectors: Vectors, k: int) -> Vectors:
         """The cosine of the ``k``-th nearest to each of many vectors, shape (len(vectors),)."""
-        scores = np.concatenate(
-            [
-                vectors @ self._stored[b : b + _BLOCK].astype(np.float32).T
-                for b in range(0, len(self), _BLOCK)
-            ],
-            axis=1,
-        )
-        found: Vectors = -np.partition(-scores, k - 1, axis=1)[:, k - 1]
-        return found
+        best: Vectors = np.full((len(vectors), k), -1, np.float32)
+        for start in range(0, len(self), _BLOCK):
+            block = self._stored[start : start + _BLOCK].astype(np.float32)
+            scores = np.concatenate([best, vectors @ block.T], axis=1)
+            best = -np.partition(-scores, k - 1, axis=1)[:, :k]
+        least: Vectors = best.min(axis=1)
+        return least
 
     def scores(self, vector: Vectors, rows: Sequence[int]) -> dict[int, float]:
         """Cosine of those passages in ``rows`` that have a vector to ``vector``."""

@@ -335,3 +335,21 @@ class TestDamage:
     def test_garbage(self, file, garbage):
         file.write_bytes(garbage * 200)
         self.refused(file)
+
+
+def test_clusters_follow_what_changed_in_place(tmp_path):
+    rng = np.random.default_rng(8)
+    old = unit(rng, 3000, 384)
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+    dense.write(iter([old]), 384, tmp_path / "before", None, 2)
+    new = np.concatenate([old, unit(rng, 200, 384)])
+    new[100:150] = 0
+    new[200:210] = unit(rng, 10, 384)
+    stays = np.array([r for r in range(3000) if not (100 <= r < 150 or 200 <= r < 210)], np.int64)
+    chosen = dense.write(iter([new]), 384, tmp_path / "after", tmp_path / "before", 2, same=stays)
+    index = Dense(tmp_path / "after", chosen.probes)
+    for row in (5, 205, 3100):
+        assert next(iter(index.search(new[row], 3))) == row
+    assert not set(range(100, 150)) & set(index.search(old[120], 3200))
+    assert next(iter(index.search(old[205], 1).values())) < 0.9
