@@ -258,7 +258,7 @@ def growth(data: Path, work: Path, sizes: Sequence[int]) -> None:
     rows: list[dict[str, Any]] = []
     for size in sizes:
         place = work / f"grown-{size}"
-        corpus = work / f"grown-{size}.jsonl"
+        corpus = work / f"articles-{size}"
         if made := not (place / "CURRENT").exists():
             prefill(grown(documents, size), corpus, place, vectors, work)
         row: dict[str, Any] = {}
@@ -315,28 +315,31 @@ def prefill(
     log: VectorLog,
     work: Path,
 ) -> None:
-    """Write the articles to a JSON-lines file, and what their vectors are into an index's log."""
+    """Write the articles to JSON-lines files, and what their vectors are into an index's log."""
     place.mkdir(exist_ok=True)
     (place / "models").symlink_to((work / "models").resolve())
     made = VectorLog(place / log.path.name, log.vectors([]).shape[1])
     noise = np.random.default_rng(1)
-    with corpus.open("w", encoding="utf-8") as file:
-        while block := list(islice(chosen, 2000)):
-            digests: dict[bytes, bytes] = {}
-            for one, origin in block:
-                record = {"id": one.id, "title": one.title, "text": one.text, **one.metadata}
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                mine, its = (
-                    [text_digest(searched_text(p)) for p in passages(d)] for d in (one, origin)
-                )
-                digests |= dict(zip(mine, its, strict=False))
-            fresh = {new: old for new, old in digests.items() if new not in made}
-            vectors = log.vectors(list(fresh.values()))
-            for row, (new, old) in enumerate(fresh.items()):
-                if new != old:
-                    vectors[row] += noise.normal(0, NOISE, vectors.shape[1])
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            made.add(list(fresh), vectors)
+    corpus.mkdir(exist_ok=True)
+    while block := list(islice(chosen, 2000)):
+        lines: list[str] = []
+        digests: dict[bytes, bytes] = {}
+        for one, origin in block:
+            record = {"id": one.id, "title": one.title, "text": one.text, **one.metadata}
+            lines.append(json.dumps(record, ensure_ascii=False))
+            mine, its = (
+                [text_digest(searched_text(p)) for p in passages(d)] for d in (one, origin)
+            )
+            digests |= dict(zip(mine, its, strict=False))
+        file = corpus / f"{len(list(corpus.iterdir())):04}.jsonl"
+        file.write_text("\n".join(lines), "utf-8")
+        fresh = {new: old for new, old in digests.items() if new not in made}
+        vectors = log.vectors(list(fresh.values()))
+        for row, (new, old) in enumerate(fresh.items()):
+            if new != old:
+                vectors[row] += noise.normal(0, NOISE, vectors.shape[1])
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        made.add(list(fresh), vectors)
 
 
 def picture(work: Path) -> None:

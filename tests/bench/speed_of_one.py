@@ -127,12 +127,13 @@ def resident() -> float:
 
 def updated(place: Path, corpus: Path) -> dict[str, Any]:
     """Seconds to take in CHANGED articles that were edited."""
-    lines = corpus.read_text("utf-8").split("\n")
-    for number in range(min(CHANGED, len(lines) - 1)):
+    file = min(corpus.iterdir())
+    lines = file.read_text("utf-8").split("\n")
+    for number in range(min(CHANGED, len(lines))):
         record = json.loads(lines[number])
         record["text"] += f"补记:第{time.time_ns() % 9973}号。"
         lines[number] = json.dumps(record, ensure_ascii=False)
-    corpus.write_text("\n".join(lines), "utf-8")
+    file.write_text("\n".join(lines), "utf-8")
     started = time.perf_counter()
     update(place, [corpus])
     return {"update_s": round(time.perf_counter() - started, 1)}
