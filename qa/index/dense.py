@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -217,6 +218,8 @@ class Dense:
             self._stored: NDArray[np.float16] = np.memmap(
                 path, np.float16, "r", offset=_HEADER.size, shape=shape
             )
+            self._file = os.open(path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._file)
             self._probes = probes
             self._clusters: Any = None
             if probes:
@@ -240,8 +243,19 @@ class Dense:
         return np.concatenate(found) if found else np.empty(0, np.int64)
 
     def vectors(self, rows: Sequence[int] | NDArray[np.int64]) -> Vectors:
-        """The vectors in ``rows``, shape (len(rows), dimension); zeros where there is none."""
-        return self._stored[np.asarray(rows, np.int64)].astype(np.float32)
+        """The vectors in ``rows``, shape (len(rows), dimension); zeros where there is none.
+
+        A few rows are read, not mapped: the system maps 64 KB for each, and in time the whole file
+        would count as this process's memory.
+        """
+        if len(rows) > _BLOCK or not hasattr(os, "pread"):
+            return self._stored[np.asarray(rows, np.int64)].astype(np.float32)
+        width = 2 * self.dimension
+        content = b"".join(
+            os.pread(self._file, width, _HEADER.size + int(row) * width) for row in rows
+        )
+        found = np.frombuffer(content, np.float16).reshape(len(rows), self.dimension)
+        return found.astype(np.float32)
 
     def search(
         self,
