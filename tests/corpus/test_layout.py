@@ -312,12 +312,12 @@ class TestHardWraps:
 
 @st.composite
 def torn(draw):
-    """A real paragraph and a place in the middle of a sentence, after its first comma."""
+    """A real paragraph and a place in a sentence, after its first comma, not behind a bracket."""
     paragraph = draw(st.sampled_from([text for text in paragraphs() if len(text) > 60]))
     places = [
         at
         for at in range(HEADING_LENGTH + 1, len(paragraph))
-        if paragraph[at - 1] not in "。!?;:…”) "
+        if paragraph[at - 1] not in "。!?;:…”)( "
         and paragraph[at] != " "
         and any(mark in paragraph[:at] for mark in ",。、")
     ]
