@@ -59,7 +59,7 @@ class CatalogWriter:
     """Fills a database, a new one or a copy of one; nothing stays of what is not committed.
 
     Attributes:
-        next_row: Row of the next passage: above all that there ever were.
+        next_row: Row of the next passage: above all that there were when it was opened.
     """
 
     def __init__(self, path: Path) -> None:

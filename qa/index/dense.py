@@ -274,11 +274,11 @@ class Dense:
             exact: Compare with all of them, however many there are.
         """
         if allowed is not None and len(allowed) <= _FEW:
-            rows = allowed.numbers[allowed.numbers < len(self)]
-            return _best(rows, _cosines(self.vectors(rows), vector), k)
-        if self._clusters is None or exact:
+            rows = allowed.numbers
+        elif self._clusters is None or exact:
             return self._compared(vector, k, allowed)
-        rows = self._near(vector, _AGAIN * k, allowed)
+        else:
+            rows = self._near(vector, _AGAIN * k, allowed)
         return _best(rows, _cosines(self.vectors(rows), vector), k)
 
     def _near(self, vector: Vectors, k: int, allowed: Rows | None) -> NDArray[np.int64]:
@@ -299,12 +299,11 @@ class Dense:
     def _compared(self, vector: Vectors, k: int, allowed: Rows | None) -> dict[int, float]:
         if self._clusters is None:
             scores = _cosines(self._all, vector)
-            rows = np.arange(len(self)) if allowed is None else allowed.numbers
-            return _best(rows, scores[rows], k)
-        scores = np.empty(len(self), np.float32)
-        for start in range(0, len(self), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            scores[block] = _cosines(self._stored[block].astype(np.float32), vector)
+        else:
+            scores = np.empty(len(self), np.float32)
+            for start in range(0, len(self), _BLOCK):
+                block = slice(start, start + _BLOCK)
+                scores[block] = _cosines(self._stored[block].astype(np.float32), vector)
         rows = np.arange(len(self)) if allowed is None else allowed.numbers
         return _best(rows, scores[rows], k)
 

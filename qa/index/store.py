@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -248,13 +248,11 @@ def take_over(source: Path, target: Path, *, changes: bool = False) -> None:
             continue
         to = target / file.relative_to(source)
         to.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if changes:
-                shutil.copyfile(file, to)
-            else:
+        if not changes:
+            with suppress(OSError):  # A file system without hard links.
                 os.link(file, to)
-        except OSError:
-            shutil.copyfile(file, to)
+                continue
+        shutil.copyfile(file, to)
 
 
 def _size(file: Path) -> int:
