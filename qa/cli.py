@@ -268,6 +268,9 @@ def index_command(
             help="提问时向量最多占多少内存;装不下的大索引按聚类查找。默认 32。",
         ),
     ] = None,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="换回上一代索引;再运行一次则换回来。")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """为文章建立索引,或把索引更新到文章现在的样子;只有改动过的段落会重新编码。"""
@@ -277,6 +280,11 @@ def index_command(
     from qa.update import update
 
     place = index or default_index()
+    if rollback:
+        if paths or model or add or memory:
+            raise InputError("--rollback 只换回上一代索引,不能与别的选项一起用。")
+        _roll_back(place, as_json=as_json)
+        return
     try:
         with ProgressBar() as progress:
             built = update(place, paths, model=model, add=add, memory=memory, progress=progress)
@@ -443,7 +451,7 @@ def _opened(index: Path | None, *, reads: bool = False, once: bool = False) -> Q
         qa = QA.open(index, reads=reads, once=once)
     _held.append(qa)
     gc.enable()
-    if notice := qa.notice if reads else qa.pending:
+    if notice := qa.notice if reads else qa.state:
         typer.echo(f"注意:{_visible(notice)}", err=True)
     return qa
 
@@ -466,6 +474,27 @@ def _batch(source: str, begin: Callable[[], Answering], *, follows: bool = True)
     if bad := run(source, begin, sys.stdout, follows=follows):
         typer.echo(f"有 {bad} 行不能用,见输出里的 error。", err=True)
         raise typer.Exit(InputError.exit_code)
+
+
+def _roll_back(place: Path, *, as_json: bool) -> None:
+    """Put the generation before in use again, and say so."""
+    from qa.index import store
+    from qa.render import write_json
+
+    folder = store.IndexFolder(place)
+    if not folder.exists():
+        folder.current()  # Says that there is none.
+    with folder.writing():
+        manifest, left = folder.roll_back()
+    if as_json:
+        write_json({**store.as_json(manifest), "left": left}, sys.stdout)
+        return
+    typer.echo(
+        f"已换回第 {manifest.number} 代:{manifest.created} 的 {manifest.documents} 篇、"
+        f"{manifest.passages} 段。\n"
+        f"第 {left} 代还留着,再运行一次 qa index --rollback 就换回去;"
+        "文章没有改动,下一次 qa index 仍会按文章现在的样子更新。"
+    )
 
 
 def _report(built: Built) -> str:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from unicodedata import normalize
 
 from qa import metrics
-from qa.errors import InputError, QAError
+from qa.errors import InputError
 from qa.index.store import FileRecord, IndexFolder
 from qa.metrics import Latency, Ranked, Ranking, Share, holds
 from qa.pipeline import QA, default_index
@@ -132,12 +132,10 @@ def _lend_model(index: str | Path | None, place: Path) -> str | None:
             IndexFolder(place).models.symlink_to(models, target_is_directory=True)
         except OSError:  # Windows, without the right to make links.
             shutil.copytree(models, IndexFolder(place).models)
-    try:
-        return folder.manifest(folder.current()).model_name or None
-    except QAError:
-        if index:
-            raise
-        return None
+    manifest = folder.last()
+    if index and manifest is None:
+        folder.current()  # Says why.
+    return manifest.model_name or None if manifest else None
 
 
 def _placed(qa: QA, questions: Sequence[Question]) -> tuple[Question, ...]:

@@ -70,13 +70,20 @@ def seeds() -> Path:
 
 
 class QA:
-    """Answers questions over one index. Safe to share between threads once open."""
+    """Answers questions over one index. Safe to share between threads once open.
+
+    Attributes:
+        generation: Folder of the generation that is searched.
+        manifest: Of that generation.
+        damage: What a person should know where that is not the one that should be in use, in
+            Chinese; "" if it is.
+    """
 
     def __init__(self, folder: IndexFolder, *, reads: bool = False, once: bool = False) -> None:
         self._models = folder.models
         self._reads = reads
         self._once = once
-        folder.opened(self._open)
+        _, self.damage = folder.opened(self._open)
 
     def _open(self, generation: Path, manifest: Manifest) -> None:
         self.generation = generation
@@ -132,16 +139,15 @@ class QA:
     @property
     def notice(self) -> str:
         """What a person should know of how questions are answered, in Chinese; "" if nothing."""
-        return "\n".join(notice for notice in (self._reader_model[1], self.pending) if notice)
+        return "\n".join(filter(None, (self.state, self._reader_model[1])))
 
     @property
-    def pending(self) -> str:
+    def state(self) -> str:
         """What a person should know of how passages are found, in Chinese; "" if nothing."""
         made, wanted = self.manifest.vectors, self.manifest.passages
-        if made == wanted:
-            return ""
         what = "其余的只按词检索" if made else "只按词检索"
-        return f"向量还在制作({made}/{wanted} 段),{what};qa index 会接着做。"
+        pending = f"向量还在制作({made}/{wanted} 段),{what};qa index 会接着做。"
+        return "\n".join(filter(None, (self.damage, pending if made < wanted else "")))
 
     @classmethod
     def open(
@@ -361,7 +367,8 @@ def open_catalog(index: str | Path | None = None) -> Catalog:
         IndexDamaged: It cannot be used.
     """
     folder = IndexFolder(Path(index) if index else default_index())
-    return folder.opened(lambda generation, _: Catalog(generation / "catalog.sqlite"))
+    catalog, _ = folder.opened(lambda generation, _: Catalog(generation / "catalog.sqlite"))
+    return catalog
 
 
 def verify(catalog: Catalog, citation: Citation) -> Standing:

@@ -24,6 +24,7 @@ class Status:
         size: Bytes of its files.
         files: Its files, those that could not be read among them.
         outdated: Paths of files that have changed, are gone, or are new.
+        damage: What is wrong with the index, in Chinese; "" if nothing was noticed.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Status:
     size: int
     files: tuple[FileRecord, ...]
     outdated: tuple[str, ...]
+    damage: str
 
     @classmethod
     def of(cls, index: Path | None) -> Status:
@@ -41,7 +43,7 @@ class Status:
             IndexDamaged: It cannot be used.
         """
         folder = IndexFolder(index or default_index())
-        manifest, files = folder.opened(_read)
+        (manifest, files), damage = folder.opened(_read)
         listed = {file.path for file in files}
         outdated = [file.path for file in files if not file.problem and not _same(file)]
         inside = folder.path.resolve()
@@ -51,7 +53,7 @@ class Status:
             if file.path not in listed and not file.absolute.is_relative_to(inside)
         ]
         size = sum(size for size, _ in manifest.files.values())
-        return cls(folder.path, manifest, size, files, tuple(outdated + new))
+        return cls(folder.path, manifest, size, files, tuple(outdated + new), damage)
 
     def values(self, *, files: bool) -> dict[str, Any]:
         """As plain values, for JSON."""
@@ -64,6 +66,7 @@ class Status:
             "index": str(self.folder),
             **as_json(self.manifest),
             "size": self.size,
+            "damage": self.damage,
             "outdated": list(self.outdated),
             "files": listed,
         }
@@ -79,6 +82,8 @@ class Status:
             f"模型:{manifest.model_folder}",
             f"向量:{_searched(manifest)}",
         ]
+        if self.damage:
+            lines.append(f"注意:{self.damage}")
         problems = [file for file in self.files if file.problem]
         if problems:
             lines.append(f"没有收入的文件:{len(problems)} 个")

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, find, load
-from qa.errors import CorpusError, FileError, IndexDamaged, IndexMissing, ModelError
+from qa.errors import CorpusError, FileError, ModelError
 from qa.index.build import Builder, Built, Previous, Source, up_to_date
 from qa.index.dense import MEMORY
 from qa.index.encoder import Encoder
-from qa.index.prepare import prepare
+from qa.index.prepare import is_prepared, prepare
 from qa.index.store import FileRecord, IndexFolder, Manifest
 from qa.reader.prepare import prepare as prepare_reader
 from qa.text import visible
@@ -53,12 +53,12 @@ def update(
     given = [str(path) for path in paths or ()]
     if given:
         find(given)  # A path that does not exist is refused before anything is made.
-    else:
-        folder.current()  # So is an index that does not.
-    with folder.writing():
-        before = _manifest_in_use(folder)
+    elif not folder.exists():
+        folder.current()  # Says that there is none.
+    with folder.writing(), closing(Previous(folder)) as previous:
+        before = folder.last()
         if before is None and not given:
-            folder.manifest(folder.current())  # Says what is wrong with it.
+            folder.current()  # Says what is wrong with it.
         kept = _roots(before) if before and (add or not given) else []
         roots = [*kept, *(root for root in given if root not in kept)]
         prepared = _prepared(folder, model, before, tell)
@@ -66,34 +66,23 @@ def update(
         notice = _prepare_reader(folder, tell)
         files = [file for file in find(roots) if not _is_inside(file, folder)]
         records = [_record(file) for file in _counted(files, "核对文件", tell)]
-        with closing(Previous(folder, encoder.key)) as previous:
-            budget = memory or (before.memory if before else MEMORY)
-            builder = Builder(folder, previous, encoder, tell, budget)
-            same = up_to_date(builder, roots, records)
-            if same and all(_problem(record) == record.problem for record in same.problems):
-                if same.manifest.vectors == same.manifest.passages:
-                    folder.remove_logs()
-                    return replace(same, notice=notice)
-                previous.check()
-                if previous.folder:
-                    return replace(builder.complete(), problems=same.problems, notice=notice)
-            pairs = list(zip(files, records, strict=True))
-            sources = _sources(_counted(pairs, "读取文章", tell), previous)
-            name = model or (before.model_name if before else "")
-            named = _absolute(name), prepared.name
-            return replace(builder.build(roots, sources, passages, named), notice=notice)
+        budget = memory or (before.memory if before else MEMORY)
+        builder = Builder(folder, previous, encoder, tell, budget)
+        same = up_to_date(builder, roots, records)
+        if same and all(_problem(record) == record.problem for record in same.problems):
+            if same.manifest.vectors == same.manifest.passages:
+                folder.remove_logs()
+                return replace(same, notice=notice)
+            return replace(builder.complete(), problems=same.problems, notice=notice)
+        pairs = list(zip(files, records, strict=True))
+        sources = _sources(_counted(pairs, "读取文章", tell), previous)
+        name = model or (before.model_name if before else "")
+        named = _absolute(name), prepared.name
+        return replace(builder.build(roots, sources, passages, named), notice=notice)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody asked for."""
-
-
-def _manifest_in_use(folder: IndexFolder) -> Manifest | None:
-    """What the last run made; None where there was none, or it is damaged."""
-    try:
-        return folder.manifest(folder.current())
-    except (IndexMissing, IndexDamaged):
-        return None
 
 
 def _roots(manifest: Manifest) -> list[str]:
@@ -113,12 +102,9 @@ def _prepared(
 ) -> Path:
     """Folder of the prepared model: the one named, else the one in use, else the default."""
     if model is None and before is not None:
-        in_use = folder.models / before.model_folder
-        try:
-            Encoder.open(in_use)
-        except ModelError:
-            return prepare(before.model_name or None, folder.models, progress)
-        return in_use
+        if is_prepared(in_use := folder.models / before.model_folder):
+            return in_use
+        return prepare(before.model_name or None, folder.models, progress)
     return prepare(model, folder.models, progress)
 
 

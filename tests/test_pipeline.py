@@ -335,7 +335,7 @@ class TestOpening:
     )
     def test_a_damaged_file_gives_an_error_of_ours(self, folder, tmp_path, name, damage):
         shutil.copytree(folder / "index", tmp_path / "index", symlinks=True)
-        file = IndexFolder(tmp_path / "index").current() / name
+        file = IndexFolder(tmp_path / "index").current()[0] / name
         size = file.stat().st_size
         if damage == "gone":
             file.unlink()

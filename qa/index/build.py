@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qa.errors import CorpusError, IndexBusy, IndexDamaged, IndexMissing
+from qa.errors import CorpusError, IndexBusy, IndexDamaged
 from qa.index import dense
 from qa.index.catalog import Catalog, CatalogWriter, Entry, digest_of
 from qa.index.cutting import Cutting
@@ -85,50 +85,44 @@ def searched_text(passage: Passage) -> str:
 
 
 class Previous:
-    """The generation before, as far as it can be used again.
+    """The last whole generation, as far as it can be used again; every byte of it is checked.
 
     Attributes:
         folder: Of the generation; None where there is none that can be used.
         manifest: Of that generation.
+        in_use: Whether it is the one in use; it is not where that one is damaged.
         files: Its files, by path.
-        dense: Its vectors; None where they are of another model, or there are none.
         is_full: Whether most of its rows still hold a passage, so that it can be gone on with.
     """
 
-    def __init__(self, index: IndexFolder, model: str) -> None:
-        self._index = index
+    def __init__(self, index: IndexFolder) -> None:
         self.folder: Path | None = None
         self.manifest: Manifest | None = None
+        self.in_use = False
         self.files: dict[str, FileRecord] = {}
-        self.dense: Dense | None = None
         self.is_full = False
         self._catalog: Catalog | None = None
-        try:
-            folder = index.current()
-            manifest = index.manifest(folder)
+        for folder, manifest in index.usable(whole=True):
             catalog = Catalog(folder / "catalog.sqlite")
             self.files = {file.path: file for file in catalog.files()}
-            if manifest.model == model and manifest.vectors:
-                self.dense = Dense(folder)
-        except (IndexMissing, IndexDamaged):
-            return  # Nothing to take over: everything is made anew.
-        self.folder, self.manifest, self._catalog = folder, manifest, catalog
-        self.is_full = manifest.passages >= (1 - _HOLES) * (catalog.last_row() + 1)
+            self.folder, self.manifest, self._catalog = folder, manifest, catalog
+            self.in_use = index.is_in_use(manifest)
+            self.is_full = manifest.passages >= (1 - _HOLES) * (catalog.last_row() + 1)
+            break
 
-    def check(self) -> None:
-        """Read all of it, and take nothing over if a byte is wrong."""
-        if self.folder and self.manifest and not self._index.is_intact(self.folder, self.manifest):
-            self.close()
-            self.folder = self.dense = self._catalog = None
-            self.is_full = False
+    def dense(self, model: str) -> Dense | None:
+        """Its vectors; None where they are of another model, or there are none."""
+        if self.folder and self.manifest and self.manifest.vectors and self.manifest.model == model:
+            return Dense(self.folder)
+        return None
 
     def ids(self, path: str) -> list[str]:
         """Ids of the documents of a file."""
         return self._catalog.ids_at(path) if self._catalog else []
 
     def row(self, digest: bytes) -> int | None:
-        """A row with the vector of a text, by its digest."""
-        return self._catalog.row_with(digest) if self._catalog and self.dense else None
+        """A row with the text of a digest."""
+        return self._catalog.row_with(digest) if self._catalog else None
 
     def close(self) -> None:
         """Let go of its files."""
@@ -139,7 +133,7 @@ class Previous:
 def up_to_date(builder: Builder, roots: Sequence[str], files: Sequence[FileRecord]) -> Built | None:
     """What to report where the generation in use is what would be built; else None."""
     manifest, before = builder.previous.manifest, builder.previous.files.values()
-    if manifest is None or list(manifest.roots) != list(roots):
+    if not builder.previous.in_use or manifest is None or list(manifest.roots) != list(roots):
         return None
     if (manifest.model, manifest.memory) != (builder.encoder.key, builder.memory):
         return None
@@ -187,7 +181,6 @@ class Builder:
             IndexBusy: The disk is full, or does not take it for another reason; likewise.
         """
         started = time.monotonic()
-        self.previous.check()
         with self._writing() as aside:
             text = _Text(aside, self.previous)
             text.write(sources, cut)
@@ -224,7 +217,7 @@ class Builder:
             IndexBusy: As ``build``.
         """
         started = time.monotonic()
-        builder = replace(self, previous=Previous(self.index, self.encoder.key))
+        builder = replace(self, previous=Previous(self.index))
         before, manifest = builder.previous.folder, builder.previous.manifest
         if before is None or manifest is None:
             raise IndexDamaged(f"索引不完整:{self.index.path}", "请用 qa index 文件夹 重建。")
@@ -273,7 +266,7 @@ class _Vectors:
     def __init__(self, aside: Path, builder: Builder, *, same_rows: bool) -> None:
         self._aside = aside
         self._previous = builder.previous
-        self._before = builder.previous.folder if builder.previous.dense else None
+        self._dense = builder.previous.dense(builder.encoder.key)
         self._memory = builder.memory
         self._encoder = builder.encoder
         self._model = builder.encoder.name
@@ -301,10 +294,10 @@ class _Vectors:
 
     def _taken_over(self, *, same_rows: bool) -> dict[int, int]:
         """For rows, the row of the generation before that has their vector."""
-        if self._previous.dense is None:
+        if self._dense is None:
             return {}
-        there = np.zeros(len(self._previous.dense), bool)
-        there[self._previous.dense.rows()] = True
+        there = np.zeros(len(self._dense), bool)
+        there[self._dense.rows()] = True
         found = {}
         for row, digest in self._digests.items():
             is_same = same_rows and row < len(there) and there[row]
@@ -343,7 +336,7 @@ class _Vectors:
             self._blocks(),
             self._encoder.dimension,
             self._aside,
-            self._before,
+            self._previous.folder if self._dense else None,
             self._memory,
             self._questions,
             self._same,
@@ -361,9 +354,9 @@ class _Vectors:
             rows = range(start, min(start + _BLOCK, max(self._digests) + 1))
             block = np.zeros((len(rows), self._encoder.dimension), np.float32)
             taken = [row for row in rows if row in self._taken]
-            if taken and self._previous.dense:
+            if taken and self._dense:
                 before = [self._taken[row] for row in taken]
-                block[[row - start for row in taken]] = self._previous.dense.vectors(before)
+                block[[row - start for row in taken]] = self._dense.vectors(before)
             made = [
                 r for r in rows if r not in self._taken and self._digests.get(r, b"") in self._log
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import numpy as np
 from qa.types import Vectors
 
 _DIGEST = 16
+_CHECK = 4
+"""Bytes of a record's CRC-32."""
 
 
 class VectorLog:
-    """Vectors by the digest of their text. A record that was cut off at the end does not count.
+    """Vectors by the digest of their text. A record that was cut off or damaged does not count.
 
     Attributes:
         path: Of the file; it is there once something was added.
@@ -22,7 +25,9 @@ class VectorLog:
 
     def __init__(self, path: Path, dimension: int) -> None:
         self.path = path
-        self._record = np.dtype([("digest", f"V{_DIGEST}"), ("vector", "<f2", dimension)])
+        self._record = np.dtype(
+            [("digest", f"V{_DIGEST}"), ("vector", "<f2", dimension), ("check", "<u4")]
+        )
         self._rows: dict[bytes, int] = {}
         size = path.stat().st_size if path.is_file() else 0
         whole = size - size % self._record.itemsize
@@ -30,8 +35,11 @@ class VectorLog:
             os.truncate(path, whole)
         self._records = whole // self._record.itemsize
         if whole:
-            digests = np.memmap(path, self._record, "r")["digest"]
-            self._rows = {digest.tobytes(): row for row, digest in enumerate(digests)}
+            written = np.memmap(path, np.uint8, "r").data
+            for row in range(self._records):
+                record = written[row * self._record.itemsize :][: self._record.itemsize]
+                if zlib.crc32(record[:-_CHECK]) == int.from_bytes(record[-_CHECK:], "little"):
+                    self._rows[bytes(record[:_DIGEST])] = row
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -44,6 +52,7 @@ class VectorLog:
         records = np.empty(len(digests), self._record)
         records["digest"] = [np.void(digest) for digest in digests]
         records["vector"] = vectors
+        records["check"] = [zlib.crc32(record.tobytes()[:-_CHECK]) for record in records]
         with self.path.open("ab") as file:
             file.write(records.tobytes())
             file.flush()

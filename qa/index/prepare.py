@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qa.errors import ModelError
-from qa.index import pieces, sources
+from qa.index import pieces, seal, sources
 from qa.index.encoder import Encoder
 from qa.index.prepared import (
     DEFAULT_MODEL,
@@ -29,7 +29,6 @@ from qa.index.prepared import (
     WEIGHTS_FILE,
     Manifest,
     checksums,
-    is_whole,
 )
 from qa.types import Progress, Vectors
 
@@ -89,31 +88,31 @@ def _known(folder: Path, source: sources.Source) -> Path | None:
     if not source.identity:
         return _known_by_name(folder, source.name, ("hub@", "cache@"))
     target = folder / source.key
-    return target if _is_whole(target) else None
+    return target if is_prepared(target) else None
 
 
 def _known_by_name(folder: Path, name: str, origins: tuple[str, ...] = ("",)) -> Path | None:
     """The last folder that a model of this name was prepared into, from one of the origins."""
     found: list[tuple[float, Path]] = []
     for path in folder.glob("[!.]*"):
-        if _is_whole(path, name, origins):
+        if is_prepared(path, name, origins):
             found.append((path.stat().st_mtime, path))
     return max(found)[1] if found else None
 
 
-def _is_whole(folder: Path, name: str = "", origins: tuple[str, ...] = ("",)) -> bool:
-    """Whether a folder holds a prepared model, of a name and an origin, and not a byte is wrong."""
+def is_prepared(folder: Path, name: str = "", origins: tuple[str, ...] = ("",)) -> bool:
+    """Whether a folder holds a prepared model, of a name and an origin, and every byte is right."""
     try:
         manifest = Manifest.read(folder)
     except ModelError:
         return False
     if name not in {"", manifest.name} or not manifest.source.startswith(origins):
         return False
-    return is_whole(folder, manifest)
+    return not seal.wrong(folder, manifest.files, whole=True)
 
 
 def made(
-    target: Path, write: Callable[[Path], None], is_there: Callable[[Path], bool] = _is_whole
+    target: Path, write: Callable[[Path], None], is_there: Callable[[Path], bool] = is_prepared
 ) -> Path:
     """Write a prepared folder aside, and put it in place unless it is there by then.
 
@@ -130,6 +129,8 @@ def made(
             write(staging)
         try:
             if not is_there(target):
+                for file in [*staging.rglob("*"), staging]:
+                    seal.sync(file)
                 shutil.rmtree(target, ignore_errors=True)
                 staging.replace(target)
         except OSError:

@@ -7,21 +7,19 @@ question is cut into tokens without reading the whole tokenizer.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from qa.errors import ModelError
+from qa.index import seal
 
 DEFAULT_MODEL = "intfloat/multilingual-e5-small"
 """The model where the user names none; MIT licence."""
 
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's form; one of another version has to be prepared again."""
-MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = f"{MODEL_FILE}.data"
 TOKENIZER_FILE = "tokenizer.json"
@@ -63,7 +61,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read a folder's manifest and check that its files have the sizes it says.
+        """Read a folder's manifest and check that its files are as they were.
 
         Raises:
             ModelError: There is no prepared model, or it is damaged or of another version.
@@ -72,7 +70,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a folder, for people to read too."""
-        write_manifest(folder, self)
+        seal.write(folder, asdict(self))
 
 
 class FolderManifest(Protocol):
@@ -88,7 +86,7 @@ _Kind = TypeVar("_Kind", bound=FolderManifest)
 
 
 def read_manifest(folder: Path, kind: Callable[..., _Kind], version: int) -> _Kind:
-    """Read a folder's manifest and check that its files have the sizes it says.
+    """Read a folder's manifest and check that its files are as they were.
 
     Args:
         folder: A prepared model.
@@ -98,45 +96,26 @@ def read_manifest(folder: Path, kind: Callable[..., _Kind], version: int) -> _Ki
     Raises:
         ModelError: There is no prepared model, or it is damaged or of another version.
     """
-    path = folder / MANIFEST_FILE
+    path = folder / seal.MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content, _ = seal.read(folder)
         if content["format"] != version:
             raise ModelError(
                 f"模型文件夹的格式是 {content['format']},应为 {version}:{folder}", ADVICE
             )
         manifest = kind(**content)
-        for name, (size, _) in manifest.files.items():
-            if (actual := (folder / name).stat().st_size) != size:
-                raise ModelError(
-                    f"模型文件已损坏:{folder / name} 有 {actual} 字节,应为 {size}", ADVICE
-                )
+        wrong = seal.wrong(folder, manifest.files)
     except FileNotFoundError as error:
         raise ModelError(f"找不到模型文件:{error.filename}", ADVICE) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"模型清单已损坏:{path}({error})", ADVICE) from error
+    if wrong:
+        raise ModelError(f"模型文件缺失或已损坏:{folder / wrong[0]}", ADVICE)
     return manifest
-
-
-def write_manifest(folder: Path, manifest: Any) -> None:  # noqa: ANN401 - any dataclass
-    """Write a manifest into its folder, for people to read too."""
-    content = json.dumps(asdict(manifest), ensure_ascii=False, indent=2)
-    (folder / MANIFEST_FILE).write_text(content + "\n", encoding="utf-8")
 
 
 def checksums(folder: Path) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of each model and tokenizer file in a folder, by name."""
-    found = sorted(path for path in folder.iterdir() if path.suffix in {".onnx", ".data"})
-    found += [folder / name for name in (TOKENIZER_FILE, PIECES_FILE) if (folder / name).exists()]
-    return {path.name: (path.stat().st_size, sha256(path)) for path in found}
-
-
-def is_whole(folder: Path, manifest: FolderManifest) -> bool:
-    """Whether not a byte of a folder's files is wrong."""
-    return all(sha256(folder / file) == digest for file, (_, digest) in manifest.files.items())
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    found = sorted(path.name for path in folder.iterdir() if path.suffix in {".onnx", ".data"})
+    found += [name for name in (TOKENIZER_FILE, PIECES_FILE) if (folder / name).exists()]
+    return seal.files(folder, found)

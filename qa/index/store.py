@@ -1,37 +1,44 @@
 """The index on disk: generations in a folder, each written aside, sealed, and swapped in whole.
 
     embeddings/
-    ├── CURRENT           name of the generation in use; one rename of this file is the swap
+    ├── CURRENT           name and seal of the generation in use; its rename is the swap
     ├── generation-7/     manifest.json, catalog.sqlite, sparse/, dense.faiss, clusters.faiss
+    ├── generation-6/     the one before
     ├── models/           prepared models, shared by the generations
     ├── vectors-….log     vectors made so far, while there are many to make
-    └── .lock             held by the process that writes
+    ├── writer.json       says which process writes
+    └── .lock             held by that process, however it ends
 
-A reader opens the generation that CURRENT names and keeps it, whatever is swapped in later.
+A reader opens the generation that CURRENT names and keeps it, whatever is swapped in later. CURRENT
+seals the manifest, the manifest its files: what is damaged is noticed, and the last whole
+generation is used.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from qa.errors import IndexBusy, IndexDamaged, IndexMissing
+from qa.index import seal
 
 _Opened = TypeVar("_Opened")
 
-FORMAT = 2
+FORMAT = 3
 """Version of a generation: of its files, and of how pages are read and cut. Another version is
 not read but made again."""
 _GENERATION = re.compile(r"generation-\d{1,9}")
+_CURRENT = "CURRENT"
+_ASIDE = "unfinished-"
 _REBUILD = "请用 qa index 文件夹 重建;原文不受影响。"
+_REPAIR = "请运行 qa index 修复;原文不受影响。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Manifest:
 
     ``roots`` are the paths of the corpus as the user gave them, in the working folder ``base``.
     ``vectors`` counts the passages that have one; ``dense`` says how they are searched
-    in at most ``memory`` megabytes.
+    in at most ``memory`` megabytes. ``seal`` is the checksum of all that the manifest says.
     """
 
     number: int
@@ -80,6 +87,7 @@ class Manifest:
     memory: int
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     format: int = FORMAT
+    seal: str = ""
 
 
 class IndexFolder:
@@ -95,95 +103,142 @@ class IndexFolder:
 
     def exists(self) -> bool:
         """True where an index has been made, be it whole or not."""
-        return (self.path / "CURRENT").exists()
+        return (self.path / _CURRENT).exists() or bool(self.generations())
 
-    def current(self) -> Path:
-        """Folder of the generation in use.
+    def generations(self) -> list[Path]:
+        """Folders of the generations that are kept, be they whole or not, the newest first."""
+        found = [g for g in self.path.glob("generation-*") if _GENERATION.fullmatch(g.name)]
+        return sorted(found, key=_number, reverse=True)
+
+    def current(self) -> tuple[Path, Manifest]:
+        """Folder and manifest of the generation in use; its files may be damaged, see ``check``.
 
         Raises:
             IndexMissing: No index has been made here.
-            IndexDamaged: The generation that should be in use is not there.
+            IndexDamaged: It cannot be told which it is, or it is not there.
         """
+        name, _, sealed = self._pointer().strip().partition(" ")
+        folder = self.path / name
+        if not _GENERATION.fullmatch(name) or not folder.is_dir():
+            raise IndexDamaged(f"索引不完整:{self.path} 里没有 {name[:60]!r}", _REBUILD)
+        manifest = self.manifest(folder)
+        if manifest.seal != sealed:
+            raise IndexDamaged(f"{self.path / _CURRENT} 与 {name} 的清单对不上", _REBUILD)
+        return folder, manifest
+
+    def is_in_use(self, manifest: Manifest) -> bool:
+        """Whether a whole generation's manifest is that of the one in use."""
         try:
-            name = (self.path / "CURRENT").read_text("utf-8").strip()
+            return self._pointer().split()[1:] == [manifest.seal]
+        except IndexDamaged:
+            return False
+
+    def _pointer(self) -> str:
+        try:
+            return (self.path / _CURRENT).read_text("utf-8")
         except FileNotFoundError as error:
+            if self.generations():
+                raise IndexDamaged(f"索引不完整:{self.path} 里没有 {_CURRENT}", _REBUILD) from error
             raise IndexMissing(
                 f"这里还没有索引:{self.path}",
                 "请先用 qa index 文件夹 建立;用了 --index 的,建立时也要写上。",
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise IndexDamaged(f"索引目录读不了:{self.path}({error})", _REBUILD) from error
-        folder = self.path / name
-        if not _GENERATION.fullmatch(name) or not folder.is_dir():
-            raise IndexDamaged(f"索引不完整:{self.path} 里没有 {name[:60]!r}", _REBUILD)
-        return folder
 
     def manifest(self, generation: Path) -> Manifest:
-        """Read and check a generation's manifest, and that its files have the sizes it gives.
+        """What a generation says of itself.
 
         Raises:
-            IndexDamaged: Anything is missing, cut short, or of another version.
+            IndexDamaged: It is missing, not as it was, or of another version.
         """
-        path = generation / "manifest.json"
+        path = generation / seal.MANIFEST
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content, sealed = seal.read(generation)
             if content["format"] != FORMAT:
                 raise IndexDamaged(
                     f"索引是另一版本的格式({content['format']},本程序用 {FORMAT}):{generation}",
                     _REBUILD,
                 )
             content["files"] = {name: (size, sha) for name, (size, sha) in content["files"].items()}
-            manifest = Manifest(**{**content, "roots": tuple(content["roots"])})
+            return Manifest(**{**content, "roots": tuple(content["roots"]), "seal": sealed})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise IndexDamaged(f"索引清单缺失或损坏:{path}", _REBUILD) from error
-        for name, (size, _) in manifest.files.items():
-            if _size(generation / name) != size:
-                raise IndexDamaged(f"索引文件缺失或不完整:{generation / name}", _REBUILD)
-        return manifest
 
-    def is_intact(self, generation: Path, manifest: Manifest) -> bool:
-        """Whether not a byte of a generation's files is wrong; reads them all."""
-        try:
-            return _checksums(generation, manifest.files) == dict(manifest.files)
-        except OSError:
-            return False
+    def check(self, generation: Path, manifest: Manifest, *, whole: bool = False) -> None:
+        """Check that the files of a generation are as they were.
 
-    def remove_logs(self) -> None:
-        """Remove what was kept of vectors, once all of them are in a generation."""
-        for log in self.path.glob("vectors-*.log"):
-            log.unlink()
+        Args:
+            generation: Its folder.
+            manifest: What it says of itself.
+            whole: Read all of its files to the end, however large.
 
-    def opened(self, use: Callable[[Path, Manifest], _Opened]) -> _Opened:
-        """What ``use`` makes of the generation in use, again if another is swapped in meanwhile.
+        Raises:
+            IndexDamaged: One is missing or other than it was; it is named.
+        """
+        if wrong := seal.wrong(generation, manifest.files, whole=whole):
+            raise IndexDamaged(f"索引文件缺失或损坏:{generation / wrong[0]}", _REBUILD)
+
+    def last(self) -> Manifest | None:
+        """What the last run was told: its manifest, be its files whole or not; else one before.
+
+        None where there is none.
+        """
+        with suppress(IndexMissing, IndexDamaged):
+            return self.current()[1]
+        for generation in self.generations():
+            with suppress(IndexDamaged):
+                return self.manifest(generation)
+        return None
+
+    def opened(self, use: Callable[[Path, Manifest], _Opened]) -> tuple[_Opened, str]:
+        """What ``use`` makes of the generation in use; where that is damaged, of the last one.
+
+        Returns:
+            With it, what a person should know of damage, in Chinese; "" where there is none.
 
         Raises:
             IndexMissing: No index has been made here.
-            IndexDamaged: The generation in use cannot be used.
+            IndexDamaged: No generation can be used.
         """
+        damage: IndexDamaged | None = None
         while True:
-            generation = self.current()
             try:
-                return use(generation, self.manifest(generation))
-            except IndexDamaged:
-                if self.current() == generation:
-                    raise
+                generation, manifest = self.current()
+                self.check(generation, manifest)
+                return use(generation, manifest), ""
+            except IndexDamaged as error:
+                if damage and error.message == damage.message:
+                    break  # Else another was swapped in meanwhile.
+                damage = error
+        for generation in self.generations():
+            with suppress(IndexDamaged):
+                manifest = self.manifest(generation)
+                self.check(generation, manifest)
+                notice = f"{damage.message};改用第 {manifest.number} 代({manifest.created})。"
+                return use(generation, manifest), notice + _REPAIR
+        raise damage
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the folder for writing; made if it is not there.
 
         Raises:
-            IndexBusy: Another process holds it, or it cannot be written.
+            IndexBusy: Another process holds it, which is named, or it cannot be written.
         """
+        import platform
+        from datetime import datetime
+
         from filelock import FileLock, Timeout
 
+        writer = self.path / "writer.json"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / ".lock", timeout=0)
             lock.acquire()
         except Timeout as error:
             raise IndexBusy(
-                f"另一个进程正在写这个索引:{self.path}", "请等它结束后再试。"
+                f"另一个进程正在写这个索引:{self.path}{_holder(writer)}", "请等它结束后再试。"
             ) from error
         except OSError as error:
             raise IndexBusy(
@@ -191,16 +246,22 @@ class IndexFolder:
                 "请检查权限,或用 --index 另指一个目录。",
             ) from error
         try:
+            with suppress(OSError):
+                now = datetime.now().astimezone().isoformat(timespec="seconds")
+                held = {"process": os.getpid(), "host": platform.node(), "since": now}
+                writer.write_text(json.dumps(held), "utf-8")
             yield
         finally:
+            with suppress(OSError):
+                writer.unlink(missing_ok=True)
             lock.release()
 
     @contextmanager
     def new_generation(self) -> Iterator[Path]:
         """An empty folder to write a generation into; removed again unless ``publish`` took it."""
-        for leftover in self.path.glob("unfinished-*"):
+        for leftover in self.path.glob(f"{_ASIDE}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        folder = self.path / f"unfinished-{os.getpid()}"
+        folder = self.path / f"{_ASIDE}{os.getpid()}"
         folder.mkdir()
         try:
             yield folder
@@ -209,30 +270,87 @@ class IndexFolder:
 
     def next_number(self) -> int:
         """Number for the next generation."""
-        numbers = [int(g.name.partition("-")[2]) for g in self._generations()]
-        return max(numbers, default=0) + 1
-
-    def _generations(self) -> list[Path]:
-        return [g for g in self.path.glob("generation-*") if _GENERATION.fullmatch(g.name)]
+        return max(map(_number, self.generations()), default=0) + 1
 
     def publish(self, folder: Path, manifest: Manifest) -> Path:
-        """Seal a finished generation and make it the one in use; older ones are removed."""
-        sealed = asdict(manifest) | {"files": _checksums(folder, _files(folder))}
-        path = folder / "manifest.json"
-        path.write_text(json.dumps(sealed, ensure_ascii=False, indent=1), "utf-8")
+        """Seal a finished generation and make it the one in use.
+
+        The last whole one that has all its vectors is kept beside it, for ``roll_back`` and for
+        the day when this one is damaged; others are removed. Who reads one of those still can:
+        its files go when the last process has closed them.
+        """
+        content = asdict(manifest) | {"files": seal.files(folder, _files(folder))}
+        del content["seal"]
+        sealed = seal.write(folder, content)
         for file in [*folder.rglob("*"), folder]:
-            _sync(file)
+            seal.sync(file)
+        last = next((g for g, m in self.usable() if m.vectors == m.passages), None)
         generation = self.path / f"generation-{manifest.number}"
         folder.rename(generation)
-        pointer = self.path / "CURRENT.new"
-        pointer.write_text(generation.name + "\n", "utf-8")
-        _sync(pointer)
-        pointer.replace(self.path / "CURRENT")
-        _sync(self.path)
-        for old in self._generations():
-            if old != generation:
-                shutil.rmtree(old, ignore_errors=True)
+        seal.sync(self.path)
+        self._point_to(generation, sealed)
+        for old in self.generations():
+            if old not in (generation, last):
+                self._remove(old)
         return generation
+
+    def roll_back(self) -> tuple[Manifest, int]:
+        """Put the last whole generation before the one in use in its place.
+
+        Where there is none before, one after it: so that a second time undoes the first.
+
+        Returns:
+            The manifest of the one that is in use now, and the number of the one that was; -1
+            where that cannot be told.
+
+        Raises:
+            IndexMissing: No index has been made here, or there is no other whole generation.
+        """
+        left = -1
+        with suppress(IndexDamaged):
+            left = _number(self.path / self._pointer().partition(" ")[0])
+        others = [g for g in self.generations() if _number(g) != left]
+        earlier = [g for g in others if _number(g) < left]
+        for generation in dict.fromkeys([*earlier, *others]):
+            with suppress(IndexDamaged):
+                manifest = self.manifest(generation)
+                self.check(generation, manifest, whole=True)
+                self._point_to(generation, manifest.seal)
+                return manifest, left
+        raise IndexMissing(f"没有别的完好的一代可以换回:{self.path}", "请用 qa index 文件夹 重建。")
+
+    def usable(self, *, whole: bool = False) -> Iterator[tuple[Path, Manifest]]:
+        """The generations that can be used: the one in use first, then from the newest on.
+
+        Args:
+            whole: Read all of their files to the end, however large.
+        """
+        in_use = []
+        with suppress(IndexMissing, IndexDamaged):
+            in_use = [self.current()[0]]
+        for generation in dict.fromkeys([*in_use, *self.generations()]):
+            with suppress(IndexDamaged):
+                manifest = self.manifest(generation)
+                self.check(generation, manifest, whole=whole)
+                yield generation, manifest
+
+    def _point_to(self, generation: Path, sealed: str) -> None:
+        """Make a generation the one in use, in one step."""
+        pointer = self.path / f"{_CURRENT}.new"
+        pointer.write_text(f"{generation.name} {sealed}\n", "utf-8")
+        seal.sync(pointer)
+        pointer.replace(self.path / _CURRENT)
+        seal.sync(self.path)
+
+    def _remove(self, generation: Path) -> None:
+        """Remove a generation; where its files cannot be removed while they are read, later."""
+        with suppress(OSError):
+            shutil.rmtree(generation.rename(self.path / f"{_ASIDE}{generation.name}"))
+
+    def remove_logs(self) -> None:
+        """Remove what was kept of vectors, once all of them are in a generation."""
+        for log in self.path.glob("vectors-*.log"):
+            log.unlink()
 
 
 def take_over(source: Path, target: Path, *, changes: bool = False) -> None:
@@ -255,40 +373,27 @@ def take_over(source: Path, target: Path, *, changes: bool = False) -> None:
         shutil.copyfile(file, to)
 
 
-def _size(file: Path) -> int:
-    """Bytes of a file; -1 where there is none."""
-    try:
-        return file.stat().st_size if file.is_file() else -1
-    except OSError:
-        return -1
-
-
 def _files(folder: Path) -> list[str]:
     """The files of a generation but for locks, each by its path within it."""
     files = [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix != ".lock"]
     return [file.relative_to(folder).as_posix() for file in files]
 
 
-def _checksums(folder: Path, names: Iterable[str]) -> dict[str, tuple[int, str]]:
-    found: dict[str, tuple[int, str]] = {}
-    for name in names:
-        with (folder / name).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            found[name] = stream.tell(), digest
-    return found
+def _number(generation: Path) -> int:
+    """The number in a generation's name; -1 where that is none."""
+    digits = generation.name.partition("-")[2]
+    return int(digits) if _GENERATION.fullmatch(generation.name) else -1
 
 
-def _sync(path: Path) -> None:
-    """Have the system write a file, or a folder's entries, to the disk."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
+def _holder(writer: Path) -> str:
+    """Who writes, as far as it is known; "" if it is not."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        held = json.loads(writer.read_bytes())
+        return f"({held['host']} 上的进程 {held['process']},自 {held['since']} 起)"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def as_json(manifest: Manifest) -> dict[str, Any]:
-    """A manifest as plain values, without the list of files."""
-    return {name: value for name, value in asdict(manifest).items() if name != "files"}
+    """A manifest as plain values, without the list of files and the seal."""
+    return {n: value for n, value in asdict(manifest).items() if n not in ("files", "seal")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qa.errors import IndexDamaged
 from qa.index.catalog import Catalog
 from qa.index.dense import Dense
 from qa.index.rows import Rows
@@ -69,6 +70,8 @@ class HybridRetriever:
             about = self.catalog.rows_of(topic.document_id)
             best += [one for one in fused[len(best) :] if one.row in about]
         located = self.catalog.passages([fused.row for fused in best])
+        if len(located) < len(best):
+            raise IndexDamaged("文章库里缺少段落。", "请用 qa index 文件夹 重建。")
         passages = {row: found.passage for row, found in located.items()}
         closer = self._with_sentences(folded, best, passages)
         if topic:

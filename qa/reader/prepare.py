@@ -6,22 +6,19 @@ Only this module, and what it calls, imports torch; qa.reader.model runs the res
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qa.errors import ModelError
-from qa.index import pieces, sources
+from qa.index import pieces, seal, sources
 from qa.index.prepare import made
 from qa.index.prepared import (
     MODEL_FILE,
     PIECES_FILE,
     checksums,
-    is_whole,
-    sha256,
-    write_manifest,
 )
 from qa.reader import prepared, weights
 from qa.reader.model import ReaderModel
@@ -69,7 +66,7 @@ def prepare(models: Path, progress: Progress) -> Path:
 
 def _is_whole(folder: Path) -> bool:
     try:
-        return is_whole(folder, Manifest.read(folder))
+        return not seal.wrong(folder, Manifest.read(folder).files, whole=True)
     except ModelError:
         return False
 
@@ -78,7 +75,7 @@ def _write(source: Path, folder: Path, progress: Progress) -> None:
     from qa.index import export, quantise
 
     progress("准备阅读模型", 0, 1)
-    if not sha256(source).startswith(source.stem.rpartition("-")[2]):
+    if not seal.sha256(source).startswith(source.stem.rpartition("-")[2]):
         raise weights.damaged(source, "校验和不符")
     tokenizer, network, origin = weights.load(source)
     pieces.write(tokenizer.to_str(), folder / PIECES_FILE)
@@ -95,14 +92,14 @@ def _write(source: Path, folder: Path, progress: Progress) -> None:
     progress("准备阅读模型", 1, 1)
     progress("核对阅读模型", 0, 1)
     manifest = Manifest(FORMAT, source.stem, origin, 0.0, checksums(folder))
-    write_manifest(folder, manifest)
+    seal.write(folder, asdict(manifest))
     difference = _difference(ReaderModel.open(folder), network, tokenizer)
     if difference > MAX_DIFFERENCE:
         raise ModelError(
             f"阅读模型转换后结果不符:概率最多相差 {difference:.3f},应不超过 {MAX_DIFFERENCE}",
             _TELL,
         )
-    write_manifest(folder, replace(manifest, difference=round(difference, 6)))
+    seal.write(folder, asdict(replace(manifest, difference=round(difference, 6))))
     progress("核对阅读模型", 1, 1)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from qa.errors import ModelError
 from qa.index.prepared import read_manifest
 
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's form; one of another version has to be prepared again."""
 OUTPUTS = "span", "verdict"
 REINSTALL = "请重新安装:pip install --force-reinstall --no-deps wenju"
@@ -41,7 +41,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read a folder's manifest and check that its files have the sizes it says.
+        """Read a folder's manifest and check that its files are as they were.
 
         Raises:
             ModelError: There is no prepared reader, or it is damaged or of another version.

@@ -18,8 +18,9 @@ import numpy as np
 
 from qa.errors import ModelError
 from qa.index import sources
-from qa.index.prepared import DEFAULT_MODEL, sha256
+from qa.index.prepared import DEFAULT_MODEL
 from qa.index.quantise import WEIGHT_LIMIT
+from qa.index.seal import sha256
 from qa.index.vocabulary import is_kept, set_vocabulary
 from qa.reader.pairs import MAX_TOKENS
 from qa.reader.prepared import REINSTALL

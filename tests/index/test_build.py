@@ -17,7 +17,7 @@ from qa import QA
 from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, load
 from qa.errors import CorpusError, IndexDamaged
-from qa.index import build
+from qa.index import build, seal
 from qa.index.build import Built, context, searched_text
 from qa.index.catalog import Catalog
 from qa.index.dense import Dense
@@ -62,7 +62,7 @@ class Library:
 
     def passages(self):
         """The passages in the index by row, and the vectors of all rows."""
-        generation = IndexFolder(self.index).current()
+        generation = IndexFolder(self.index).current()[0]
         index = Dense(generation)
         located = Catalog(generation / "catalog.sqlite").passages(range(len(index)))
         passages = {row: found.passage for row, found in located.items()}
@@ -107,9 +107,9 @@ def another_model(made, prepared, folder):
     other.mkdir(parents=True)
     for file in prepared.iterdir():
         os.link(file, other / file.name)
-    manifest = json.loads((prepared / "manifest.json").read_text("utf-8"))
+    manifest, _ = seal.read(prepared)
     (other / "manifest.json").unlink()
-    (other / "manifest.json").write_text(json.dumps(manifest | {"key": "another"}), "utf-8")
+    seal.write(other, manifest | {"key": "another"})
     (made.index / "models").unlink()
     (made.index / "models").symlink_to(other.parent)
 
@@ -358,7 +358,7 @@ class TestWritingWhatChanged:
 
     @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
     def test_the_generation_in_use_is_never_written_to(self, towns, tmp_path):
-        generation = IndexFolder(towns.index).current()
+        generation = IndexFolder(towns.index).current()[0]
         kept = shutil.copytree(generation, tmp_path / "kept", copy_function=os.link)
 
         def content():
@@ -367,6 +367,8 @@ class TestWritingWhatChanged:
         before = content()
         towns.write(青龙=page(11, "青龙"), 新桥=page(12, "新桥"))
         (towns.articles / "白马.txt").unlink()
+        towns.update()
+        towns.write(青龙=page(13, "青龙"))
         towns.update()
         assert not generation.exists()
         assert content() == before
@@ -794,7 +796,7 @@ except Exception as error:
 
     @pytest.mark.parametrize("name", ["dense.faiss", "catalog.sqlite", "manifest.json"])
     def test_a_damaged_index_is_made_anew(self, small, name):
-        (IndexFolder(small.index).current() / name).write_bytes(b"")
+        (IndexFolder(small.index).current()[0] / name).write_bytes(b"")
         with pytest.raises(IndexDamaged):
             small.qa()
         built = small.update()

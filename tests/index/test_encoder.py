@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from qa.errors import ModelError
+from qa.index import seal
 from qa.index.encoder import Encoder
 
 PASSAGES = [
@@ -120,8 +120,8 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
 
 def _edit(**changes: object) -> Callable[[Path], None]:
     def edit(path: Path) -> None:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        path.write_text(json.dumps(content | changes), encoding="utf-8")
+        content, _ = seal.read(path.parent)
+        seal.write(path.parent, content | changes)
 
     return edit
 
@@ -142,9 +142,11 @@ def _garble(path: Path) -> None:
         ("manifest.json", _edit(format=99), "格式是 99"),
         ("manifest.json", _edit(surplus=1), "清单已损坏"),
         ("model.onnx.data", _cut, "已损坏"),
-        ("model.onnx.data", Path.unlink, "找不到模型文件"),
-        ("model.onnx", _garble, "无法打开"),
-        ("pieces.sqlite", _garble, "分词器文件已损坏"),
+        ("manifest.json", Path.unlink, "找不到模型文件"),
+        ("model.onnx.data", Path.unlink, "缺失或已损坏"),
+        ("model.onnx.data", _garble, "已损坏"),
+        ("model.onnx", _garble, "已损坏"),
+        ("pieces.sqlite", _garble, "已损坏"),
     ],
 )
 def test_damage_is_told(

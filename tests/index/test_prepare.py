@@ -116,7 +116,7 @@ def test_the_default_model_needs_no_network(prepared: Path, connections: list[An
 def test_nothing_else_is_left_behind(prepared: Path) -> None:
     left = {path.name for path in prepared.parent.iterdir()}
     assert left == {prepared.name, reader_prepared.shipped().stem}
-    named = {"manifest.json", *Manifest.read(prepared).files}
+    named = {"manifest.json", "times.json", *Manifest.read(prepared).files}
     assert {path.name for path in prepared.iterdir()} == named
 
 

@@ -1,6 +1,5 @@
 """The reader model that ships, prepared and opened as at a user's."""
 
-import json
 import shutil
 from itertools import pairwise
 
@@ -11,7 +10,9 @@ from hypothesis import strategies as st
 
 from qa import QA
 from qa.errors import ModelError
-from qa.index.prepared import MANIFEST_FILE, MODEL_FILE, PIECES_FILE, sha256
+from qa.index import seal
+from qa.index.prepared import MODEL_FILE, PIECES_FILE
+from qa.index.seal import MANIFEST, sha256
 from qa.reader import prepared as reader_prepared
 from qa.reader.model import ReaderModel
 from qa.reader.prepare import MAX_DIFFERENCE, prepare
@@ -138,7 +139,7 @@ class TestFolder:
         assert file.stat().st_size <= 30_000_000
         assert sha256(file).startswith(file.stem.removeprefix("reader-"))
 
-    @pytest.mark.parametrize("name", [MODEL_FILE, PIECES_FILE, MANIFEST_FILE])
+    @pytest.mark.parametrize("name", [MODEL_FILE, PIECES_FILE, MANIFEST])
     @pytest.mark.parametrize("harm", ["gone", "cut"])
     def test_a_damaged_folder_is_refused(self, folder, tmp_path, name, harm):
         copy = tmp_path / folder.name
@@ -153,8 +154,8 @@ class TestFolder:
         assert "qa index" in caught.value.advice
 
     def test_one_of_another_version_is_refused(self, folder, tmp_path):
-        content = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
-        (tmp_path / MANIFEST_FILE).write_text(json.dumps({**content, "format": 0}), "utf-8")
+        content, _ = seal.read(folder)
+        seal.write(tmp_path, content | {"format": 0})
         with pytest.raises(ModelError, match="格式是 0"):
             ReaderModel.open(tmp_path)
 
