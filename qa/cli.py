@@ -1,4 +1,4 @@
-"""The command line: ``qa ask``, ``search``, ``chat``, ``index``, ``status``, ``show``, ``eval``."""
+"""The command line: ``qa ask``, ``search``, ``chat``, ``index``, ``status``, ``verify``, and more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qa.errors import InputError, QAError
+from qa.errors import IndexDamaged, InputError, QAError
 
 if TYPE_CHECKING:
     from qa.batch import Answering
@@ -315,6 +315,23 @@ def status(
         write_json(state.values(files=files), sys.stdout)
         return
     typer.echo(_visible(state.text(files=files)))
+
+
+@app.command(name="verify")
+def verify_command(*, index: Index = None, as_json: Json = False) -> None:
+    """通读索引和原文,逐一核对;查出损坏时退出码为 7。"""
+    from qa.progress import ProgressBar
+    from qa.render import write_json
+    from qa.verify import verify
+
+    with ProgressBar() as progress:
+        found = verify(index, progress)
+    if as_json:
+        write_json(found.values(), sys.stdout)
+    else:
+        typer.echo(_visible(found.text()))
+    if found.problems:
+        raise typer.Exit(IndexDamaged.exit_code)
 
 
 @app.command()

@@ -45,7 +45,7 @@ class Status:
         folder = IndexFolder(index or default_index())
         (manifest, files), damage = folder.opened(_read)
         listed = {file.path for file in files}
-        outdated = [file.path for file in files if not file.problem and not _same(file)]
+        outdated = [file.path for file in files if not file.problem and not is_same(file)]
         inside = folder.path.resolve()
         new = [
             file.path
@@ -121,7 +121,8 @@ def _read(generation: Path, manifest: Manifest) -> tuple[Manifest, tuple[FileRec
         return manifest, tuple(catalog.files())
 
 
-def _same(file: FileRecord) -> bool:
+def is_same(file: FileRecord) -> bool:
+    """Whether a file is as it was when indexed."""
     try:
         with Path(file.absolute).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256

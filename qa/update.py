@@ -72,6 +72,7 @@ def update(
         if same and all(_problem(record) == record.problem for record in same.problems):
             if same.manifest.vectors == same.manifest.passages:
                 folder.remove_logs()
+                folder.remove_damaged()
                 return replace(same, notice=notice)
             return replace(builder.complete(), problems=same.problems, notice=notice)
         pairs = list(zip(files, records, strict=True))

@@ -9,11 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from qa.errors import IndexDamaged
 from qa.index.rows import Rows
 
 if TYPE_CHECKING:
     import tantivy
+    from numpy.typing import NDArray
 
 Leg = Literal["words", "bigrams"]
 _NAMED = 2000
@@ -112,6 +115,21 @@ class Sparse:
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
+
+    def rows(self) -> NDArray[np.int64]:
+        """The rows of all passages, in order."""
+        import tantivy
+
+        return np.sort(list(self._found(tantivy.Query.all_query(), max(1, len(self)))))
+
+    def holds(self, row: int, leg: Leg, terms: Iterable[str]) -> bool:
+        """Whether the passage in ``row`` has all of the terms."""
+        import tantivy
+
+        queries = [tantivy.Query.term_query(self._schema, "row", row)]
+        queries += [tantivy.Query.term_query(self._schema, leg, term) for term in set(terms)]
+        must = [(tantivy.Occur.Must, query) for query in queries]
+        return row in self._found(tantivy.Query.boolean_query(must), 1)
 
     def search(
         self, leg: Leg, terms: Iterable[str], k: int, allowed: Rows | None = None

@@ -347,6 +347,13 @@ class IndexFolder:
         with suppress(OSError):
             shutil.rmtree(generation.rename(self.path / f"{_ASIDE}{generation.name}"))
 
+    def remove_damaged(self) -> None:
+        """Remove generations that are not in use and could not be: reads them all."""
+        (in_use, _), whole = self.current(), [g for g, _ in self.usable(whole=True)]
+        for generation in self.generations():
+            if generation not in (in_use, *whole):
+                self._remove(generation)
+
     def remove_logs(self) -> None:
         """Remove what was kept of vectors, once all of them are in a generation."""
         for log in self.path.glob("vectors-*.log"):

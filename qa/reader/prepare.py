@@ -59,12 +59,13 @@ def prepare(models: Path, progress: Progress) -> Path:
     """
     source = prepared.shipped()
     target = models / source.stem
-    if not _is_whole(target):
-        made(target, lambda folder: _write(source, folder, progress), _is_whole)
+    if not is_prepared(target):
+        made(target, lambda folder: _write(source, folder, progress), is_prepared)
     return target
 
 
-def _is_whole(folder: Path) -> bool:
+def is_prepared(folder: Path) -> bool:
+    """Whether a folder holds a prepared reader, and every byte is right."""
     try:
         return not seal.wrong(folder, Manifest.read(folder).files, whole=True)
     except ModelError:
