@@ -1,4 +1,4 @@
-"""The command line: ``qa ask``, ``search``, ``chat``, ``index``, ``status``, ``verify``, and more."""
+"""The command line: each command of ``qa``."""
 
 from __future__ import annotations
 
