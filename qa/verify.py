@@ -176,11 +176,10 @@ def _unlike_passages(generation: Path, catalog: Catalog, encoder: Encoder) -> It
     """Passages of a sample whose vectors or postings are not those of their texts."""
     dense, sparse = Dense(generation), Sparse(generation / "sparse")
     rows = dense.rows()
-    rows = rows[:: max(1, len(rows) // _SAMPLE)]
-    located = catalog.passages(rows.tolist())
-    texts = [searched_text(located[row].passage) for row in rows.tolist()]
-    cosines = np.sum(encoder.encode_passages(texts) * dense.vectors(rows), axis=1)
-    for row, text, cosine in zip(rows.tolist(), texts, cosines, strict=True):
+    located = catalog.passages(rows[:: max(1, len(rows) // _SAMPLE)].tolist())
+    texts = [searched_text(found.passage) for found in located.values()]
+    cosines = np.sum(encoder.encode_passages(texts) * dense.vectors(list(located)), axis=1)
+    for row, text, cosine in zip(located, texts, cosines, strict=True):
         if cosine < _SAME:
             yield f"向量与段落不符:{located[row].passage.id}(余弦 {cosine:.4f})"
         if not sparse.holds(row, "bigrams", bigrams(text)):
