@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -271,6 +272,10 @@ def index_command(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="换回上一代索引;再运行一次则换回来。")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="建好之后一直留意:文章有改动,几秒之内更新;Ctrl-C 结束。"),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """为文章建立索引,或把索引更新到文章现在的样子;只有改动过的段落会重新编码。"""
@@ -281,22 +286,29 @@ def index_command(
 
     place = index or default_index()
     if rollback:
-        if paths or model or add or memory:
+        if paths or model or add or memory or watch:
             raise InputError("--rollback 只换回上一代索引,不能与别的选项一起用。")
         _roll_back(place, as_json=as_json)
         return
+    if watch:  # To be ended is to be interrupted.
+        import signal
+
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ProgressBar() as progress:
             built = update(place, paths, model=model, add=add, memory=memory, progress=progress)
+        if as_json:
+            write_json(_report_values(built), sys.stdout)
+        else:
+            typer.echo(_report(built))
+        if watch:
+            _watch(place, built, as_json=as_json)
     except (KeyboardInterrupt, Exception) as error:
         if not _is_interruption(error):
             raise
-        typer.echo("\n已中断;索引没有损坏,算好的向量留着,再运行一次 qa index 会接着做。", err=True)
+        what = "不再留意" if watch else "已中断"
+        typer.echo(f"\n{what};索引没有损坏,算好的向量留着,再运行一次 qa index 会接着做。", err=True)
         raise typer.Exit(130) from None
-    if as_json:
-        write_json(_report_values(built), sys.stdout)
-    else:
-        typer.echo(_report(built))
 
 
 @app.command()
@@ -512,6 +524,39 @@ def _roll_back(place: Path, *, as_json: bool) -> None:
         f"第 {left} 代还留着,再运行一次 qa index --rollback 就换回去;"
         "文章没有改动,下一次 qa index 仍会按文章现在的样子更新。"
     )
+
+
+def _watch(place: Path, built: Built, *, as_json: bool) -> None:
+    """Say what each update did, until the process is ended."""
+    from qa.progress import ProgressBar
+    from qa.render import write_json
+    from qa.watch import watch
+
+    gc.enable()
+    if not as_json:
+        typer.echo(f"正在留意 {_visible('、'.join(built.manifest.roots))},Ctrl-C 结束")
+    told = {(file.path, file.problem) for file in built.problems}
+    for update in watch(place, progress=ProgressBar):
+        now = time.strftime("[%H:%M:%S]")
+        if isinstance(update, QAError):
+            if as_json:
+                write_json({"error": update.message, "advice": update.advice}, sys.stdout)
+            else:
+                typer.echo(
+                    f"{now} 没有更新。{_visible(str(update))}".replace("\n", "\n  "), err=True
+                )
+            continue
+        if as_json:
+            write_json(_report_values(update), sys.stdout)
+            continue
+        changes, seconds = update.manifest.changes, update.manifest.seconds
+        done = "+{added} ~{changed} −{removed} 个文件".format(**changes)
+        typer.echo(f"{now} {done},用时 {seconds:.1f} 秒" if update.changed else f"{now} 没有变化")
+        problems = [(file.path, file.problem) for file in update.problems]
+        for path, problem in problems:
+            if (path, problem) not in told:
+                typer.echo(f"  没有收入 {_visible(f'{path}:{problem}')}")
+        told = set(problems)
 
 
 def _report(built: Built) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,28 @@ from qa.text import visible
 from qa.types import Document, Progress
 
 _Item = TypeVar("_Item")
+_Recording = Callable[[SourceFile], FileRecord]
 _CLASH = "文章编号与别的文件重复:{}"
+
+
+def unread(file: SourceFile, problem: str) -> FileRecord:
+    """A file of which nothing was read, for a reason."""
+    # A name that is not UTF-8 cannot be stored as it is; such a file is not read either.
+    path, absolute = (
+        name.encode("utf-8", "backslashreplace").decode()
+        for name in (file.path, str(file.absolute))
+    )
+    return FileRecord(path, absolute, 0, "", problem=problem)
+
+
+def record_of(file: SourceFile) -> FileRecord:
+    """A file with its size and checksum, for which it is read whole."""
+    try:
+        with file.absolute.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            return replace(unread(file, ""), size=stream.tell(), sha256=digest)
+    except OSError as error:
+        return unread(file, f"打不开({error.strerror})")
 
 
 def update(
@@ -33,6 +54,7 @@ def update(
     add: bool = False,
     memory: int | None = None,
     progress: Progress | None = None,
+    record: _Recording = record_of,
 ) -> Built:
     """Bring an index up to date with the files; what was in it and is not in ``paths`` leaves it.
 
@@ -44,6 +66,8 @@ def update(
         memory: Megabytes that vectors may take when the index is searched; by default as it was
             at the last run, and at the first MEMORY. What does not fit is searched by clusters.
         progress: Told how far the work has come.
+        record: Gives the record of each file; for one that must not be read now, the record that
+            it had, or one with a problem.
 
     Raises:
         As ``QA.build``; IndexMissing without ``paths`` where there is no index.
@@ -64,18 +88,19 @@ def update(
         prepared = _prepared(folder, model, before, tell)
         encoder = Encoder.open(prepared)
         notice = _prepare_reader(folder, tell)
-        files = [file for file in find(roots) if not _is_inside(file, folder)]
-        records = [_record(file) for file in _counted(files, "核对文件", tell)]
+        own = folder.path.resolve()  # The index may stand among the articles.
+        files = [file for file in find(roots) if not file.absolute.is_relative_to(own)]
+        records = [record(file) for file in _counted(files, "核对文件", tell)]
         budget = memory or (before.memory if before else MEMORY)
         builder = Builder(folder, previous, encoder, tell, budget)
         same = up_to_date(builder, roots, records)
-        if same and all(_problem(record) == record.problem for record in same.problems):
+        pairs = list(zip(files, records, strict=True))
+        if same and _same_problems(pairs, same):
             if same.manifest.vectors == same.manifest.passages:
                 folder.remove_logs()
                 folder.remove_damaged()
                 return replace(same, notice=notice)
             return replace(builder.complete(), problems=same.problems, notice=notice)
-        pairs = list(zip(files, records, strict=True))
         sources = _sources(_counted(pairs, "读取文章", tell), previous)
         name = model or (before.model_name if before else "")
         named = _absolute(name), prepared.name
@@ -86,10 +111,15 @@ def _silent(stage: str, done: int, total: int) -> None:
     """Progress that nobody asked for."""
 
 
-def _roots(manifest: Manifest) -> list[str]:
-    """The paths of a run that are still there; absolute where it ran in another folder."""
+def roots_of(manifest: Manifest) -> list[str]:
+    """The paths of a run; absolute where it ran in another folder."""
     base = Path(manifest.base)
-    roots = list(manifest.roots) if base == Path.cwd() else [str(base / r) for r in manifest.roots]
+    return list(manifest.roots) if base == Path.cwd() else [str(base / r) for r in manifest.roots]
+
+
+def _roots(manifest: Manifest) -> list[str]:
+    """The paths of a run that are still there."""
+    roots = roots_of(manifest)
     there = [root for root in roots if Path(root).exists()]
     if not there:
         raise CorpusError(
@@ -123,15 +153,14 @@ def _absolute(model: str) -> str:
     return str(Path(model).resolve()) if model and Path(model).is_dir() else model
 
 
-def _is_inside(file: SourceFile, folder: IndexFolder) -> bool:
-    """True for a file of the index itself, which may stand among the articles."""
-    return file.absolute.resolve().is_relative_to(folder.path.resolve())
-
-
-def _problem(record: FileRecord) -> str:
-    """Why a file cannot be read now; "" if it can."""
-    file = SourceFile(record.path, Path(record.absolute))
-    return _read(file, replace(record, problem=""), set())[0].problem
+def _same_problems(files: Iterable[tuple[SourceFile, FileRecord]], built: Built) -> bool:
+    """Whether files that could not be read cannot be read now, for the same reasons."""
+    problems = {record.path: record.problem for record in built.problems}
+    return all(
+        _read(file, record, set())[0].problem == problems[record.path]
+        for file, record in files
+        if record.path in problems
+    )
 
 
 def _counted(items: Sequence[_Item], stage: str, progress: Progress) -> Iterator[_Item]:
@@ -140,21 +169,6 @@ def _counted(items: Sequence[_Item], stage: str, progress: Progress) -> Iterator
         progress(stage, done, len(items))
         yield item
     progress(stage, len(items), len(items))
-
-
-def _record(file: SourceFile) -> FileRecord:
-    # A name that is not UTF-8 cannot be stored as it is; such a file is not read either.
-    path, absolute = (
-        name.encode("utf-8", "backslashreplace").decode()
-        for name in (file.path, str(file.absolute))
-    )
-    try:
-        with file.absolute.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            size = stream.tell()
-    except OSError as error:
-        return FileRecord(path, absolute, 0, "", problem=f"打不开({error.strerror})")
-    return FileRecord(path, absolute, size, digest)
 
 
 def _sources(

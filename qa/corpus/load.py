@@ -80,6 +80,16 @@ def find(paths: Sequence[str | Path]) -> list[SourceFile]:
     return sorted(found.values(), key=lambda file: file.path)
 
 
+def is_known(path: Path) -> bool:
+    """True for a file of a kind that is read here, by its suffix."""
+    return path.suffix.lower() in _READERS
+
+
+def is_hidden(name: str) -> bool:
+    """True for a file or folder that is passed over inside of folders."""
+    return name.startswith((".", "~$"))
+
+
 def _status(path: Path, given: str) -> os.stat_result:
     try:
         if given:
@@ -95,7 +105,7 @@ def _check_named(path: Path, status: os.stat_result) -> None:
     known = " ".join(_READERS)
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{visible(str(path))} 不是普通文件", f"能读的文件:{known}")
-    if path.suffix.lower() not in _READERS:
+    if not is_known(path):
         suffix = f"扩展名 {path.suffix}" if path.suffix else "没有扩展名的文件"
         message = f"{visible(str(path))}:不认识{visible(suffix)}"
         raise InputError(message, f"能读的扩展名:{known}")
@@ -116,11 +126,11 @@ def _inside(folder: Path) -> Iterator[Path]:
             continue
         for entry in entries:
             path = current / entry.name
-            if entry.name.startswith((".", "~$")):
+            if is_hidden(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(path)
-            elif path.suffix.lower() in _READERS and _belongs(entry, root):
+            elif is_known(path) and _belongs(entry, root):
                 yield path
 
 
