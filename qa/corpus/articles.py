@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from qa.corpus.layout import Block, blocks
+from qa.corpus.metadata import iso_date
 from qa.corpus.places import read
 from qa.text import fold
 from qa.types import Article, Document
@@ -19,7 +20,6 @@ from qa.types import Article, Document
 _OPENING = re.compile(
     r"本报讯|本报.{0,12}日[电讯]|据?(?:新华社|中新[社网]|人民网|央视网).{0,16}[电讯]"
 )
-_DATE = re.compile(r"((?:19|20)\d\d)\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})")
 _FIELD = re.compile(r"([一-鿿]{2,4})\s*[:：]\s*(.*?)(?=\s*[一-鿿]{2,4}\s*[:：]|$)")
 _REPORTER = re.compile(r"本[报報][讯訊]\s*[(（](?:本[报報])?[记記]者\s*([^()（）]{2,20})[)）]")
 _FIELD_NAMES = {"来源": "publisher", "发布": "publisher", "作者": "author", "记者": "author"}
@@ -184,8 +184,8 @@ def _article(document: Document, story: Story, title: str) -> Article:
 def _source_fields(line: str) -> dict[str, str]:
     """What a line such as ``来源:中国网 时间:2021-09-09 编辑:陈蓉`` says."""
     found: dict[str, str] = {}
-    if date := _DATE.search(line):
-        found["date"] = "{}-{:0>2}-{:0>2}".format(*date.groups())
+    if date := iso_date(line):
+        found["date"] = date
     for match in _FIELD.finditer(line):
         name = _FIELD_NAMES.get(fold(match.group(1)))
         if name and match.group(2):
