@@ -23,6 +23,17 @@ SPANS = st.tuples(st.integers(0, 999), st.integers(0, 999))
 TEXTS = st.text(st.characters() | st.sampled_from("\udc80\udcff"))
 CITATIONS = st.builds(Citation, st.integers(1, 9), *[TEXTS] * 5, SPANS, SPANS, TEXTS)
 
+CLAIMS = st.lists(
+    st.builds(
+        Claim,
+        TEXTS,
+        st.lists(st.integers(1, 9), max_size=2).map(tuple),
+        st.lists(TEXTS, max_size=2).map(tuple),
+    ),
+    max_size=2,
+).map(tuple)
+WRITTEN = st.none() | st.builds(Written, TEXTS, CLAIMS, CLAIMS, TEXTS)
+
 
 def citation(**changes):
     fields = {
@@ -68,8 +79,9 @@ ANSWERS = st.one_of(
         evidence=TEXTS,
         confidence=st.integers(0, 10_000).map(lambda n: n / 10_000),
         citations=st.lists(CITATIONS, max_size=3).map(tuple),
+        written=WRITTEN,
     ),
-    st.builds(not_found, question=TEXTS, evidence=TEXTS),
+    st.builds(not_found, question=TEXTS, evidence=TEXTS, written=WRITTEN),
 )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,13 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qa import QA
 from qa.conversation import LONGEST_QUESTION, checked
+from qa.corpus.chunk import passages
 from qa.errors import CitationError, IndexMissing, InputError, ModelError, QAError
+from qa.index.catalog import Catalog, CatalogWriter
 from qa.index.store import IndexFolder
-from qa.reader.citations import Standing
+from qa.pipeline import locate
+from qa.reader.citations import Standing, cite
+from qa.render import show_command
 from qa.text import squeeze
+from qa.types import Document, Hit
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 PAGE = "沙湖镇年鉴\r\n\r\n沙湖镇有四座水厂。\r\n全镇有两所小学,\r\n一所中学。\r\n"
@@ -266,6 +274,40 @@ class TestLocate:
         with pytest.raises(CitationError, match=place) as caught:
             small.locate(page + place)
         assert str(len(PAGE)) in caught.value.advice
+
+    @settings(deadline=None, max_examples=60)
+    @given(
+        name=st.text(st.sampled_from("甲 -@:#1'\"$`\\\t"), min_size=1),
+        lines=st.lists(
+            st.sampled_from(["沙湖镇有四座水厂。", "图为水厂。", "全镇有两所", "小学。", ""])
+        ),
+        record=st.integers(0, 3),
+    )
+    def test_the_command_that_is_shown_for_a_citation_finds_it(
+        self, tmp_path_factory, name, lines, record
+    ):
+        written = "\r\n".join(["沙湖镇年鉴", "沙湖镇有山。", *lines])
+        document = Document(f"{name}#1" if record else name, name, "", written, "utf-8", {}, record)
+        found = passages(document)
+        place = tmp_path_factory.mktemp("catalog") / "catalog.sqlite"
+        writer = CatalogWriter(place)
+        writer.add_document(document, found, [b""] * len(found))
+        writer.commit()
+        writer.close()
+        catalog = Catalog(place)
+        for passage in found:
+            whole = [(0, len(passage.text))]
+            for cited in cite(document, Hit(passage, name, (1, 1), 1.0, 1, {}, {}), whole):
+                *_, where = shlex.split(show_command(cited, ""))
+                shown = locate(catalog, where)
+                assert (shown.document_id, shown.span, shown.lines, shown.title) == (
+                    cited.document_id,
+                    cited.span,
+                    cited.lines,
+                    cited.title,
+                )
+                assert squeeze(shown.quote) == squeeze(cited.quote)
+        catalog.close()
 
     def test_a_number_of_thousands_of_digits(self, small, page):
         with pytest.raises(CitationError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qa.corpus.encoding import decode
@@ -233,3 +233,34 @@ def test_any_bytes_are_read_without_loss_or_refused(raw: bytes) -> None:
     else:
         if name.startswith("utf"):
             assert text.encode(name) == raw.removeprefix(MARKS.get(name, b""))
+
+
+TRADITIONAL_PAGE = SEEDS[2].read_bytes().decode("utf-8")
+
+
+@given(st.data(), st.sampled_from(["utf-8", "gb18030", "big5", "utf-16-le", "utf-16-be"]))
+def test_a_piece_of_a_real_page_comes_back_from_every_encoding(
+    data: st.DataObject, codec: str
+) -> None:
+    page = TRADITIONAL_PAGE
+    if codec != "big5":
+        page = data.draw(st.sampled_from(SEEDS)).read_bytes().decode("utf-8")
+    start = data.draw(st.integers(0, len(page) - 12))
+    # Big5 lacks the Simplified characters of Chinese mainland's punctuation and misprints.
+    raw = page[start : start + data.draw(st.integers(12, 200))].encode(codec, "ignore")
+    piece = raw.decode(codec)
+    assume(len(piece) >= 12 and not piece.isascii())
+    assert decode(raw) == (piece, codec)
+
+
+@given(
+    text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    mark=st.sampled_from(sorted(MARKS)),
+)
+def test_any_text_comes_back_from_an_encoding_with_a_mark_or_is_refused(
+    text: str, mark: str
+) -> None:
+    try:
+        assert decode(MARKS[mark] + text.encode(mark)) == (text, mark)
+    except FileError as error:
+        assert "控制字符" in error.message

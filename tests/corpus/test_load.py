@@ -530,3 +530,31 @@ def test_text_of_a_page_never_makes_a_heading(
     wanted = "".join("".join(cells).split())
     shown = document.text.replace("\\#", "#").replace("|", "").replace("-", "")
     assert "".join(shown.split()) == wanted.replace("|", "").replace("-", "") + "完"
+
+
+@given(
+    texts=st.lists(st.text(min_size=1), min_size=1, max_size=5),
+    names=st.lists(st.text(min_size=1), min_size=5, max_size=5, unique=True),
+    said=st.text(),
+    ascii_only=st.booleans(),
+)
+def test_records_that_are_written_are_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    texts: list[str],
+    names: list[str],
+    said: str,
+    ascii_only: bool,
+) -> None:
+    records = [
+        {"id": name, "text": f"正文{text}", "title": said, "author": said}
+        for name, text in zip(names, texts, strict=False)
+    ]
+    path = tmp_path_factory.getbasetemp() / "a.jsonl"
+    lines = [json.dumps(record, ensure_ascii=ascii_only) for record in records]
+    path.write_text("\n".join(lines), "utf-8", newline="\r\n")
+    found = load(SourceFile("a.jsonl", path))
+    assert [(one.id, one.text, one.record) for one in found] == [
+        (f"a.jsonl#{record['id']}", record["text"], line) for line, record in enumerate(records, 1)
+    ]
+    assert {one.title for one in found} == {said.strip()}
+    assert {one.metadata.get("author", "") for one in found} == {" ".join(said.split())}
