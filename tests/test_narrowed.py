@@ -17,7 +17,7 @@ PAPERS = ("邻水日报", "鄰水晚報", "巫溪周刊")
 
 @pytest.fixture(scope="module")
 def qa(prepared, tmp_path_factory):
-    """Of each month and paper a note on a bridge, and one note without a date."""
+    """Of each month and paper a note on a bridge; one without a date, two with dates of no day."""
     folder = tmp_path_factory.mktemp("narrowed")
     (folder / "index").mkdir()
     (folder / "index" / "models").symlink_to(prepared.parent)
@@ -32,6 +32,10 @@ def qa(prepared, tmp_path_factory):
         for place, paper in enumerate(PAPERS)
     ]
     records.append({"id": "无日期", "text": "青龙镇第99号桥完工,长999米。"})
+    records += [
+        {"id": day, "text": f"青龙镇的桥{day}通车。", "date": day}
+        for day in ("1天前", "昨天 10:30")
+    ]
     corpus = folder / "桥.jsonl"
     corpus.write_text("\n".join(json.dumps(r, ensure_ascii=False) for r in records), "utf-8")
     return QA.build([corpus], index=folder / "index")
@@ -70,7 +74,9 @@ def test_all_texts_of_the_time_and_no_others_are_found(qa, since, until, first, 
 
 def test_a_text_without_a_date_is_in_no_time_but_in_the_whole(qa):
     assert "" in dates(qa.search(QUESTION, 200))
-    assert "" not in dates(qa.narrowed(until="2999").search(QUESTION, 200))
+    assert {"1天前", "昨天 10:30"} <= dates(qa.search(QUESTION, 200))
+    for part in (qa.narrowed(until="2999"), qa.narrowed(since="1000")):
+        assert not {"", "1天前", "昨天 10:30"} & dates(part.search(QUESTION, 200))
 
 
 @pytest.mark.parametrize("name", ["邻水", "鄰水"])
@@ -79,7 +85,7 @@ def test_a_source_is_found_in_either_script(qa, name):
 
 
 def test_a_source_may_be_part_of_the_path(qa):
-    assert len(qa.narrowed(source="桥.jsonl").search(QUESTION, 200)) == 73
+    assert len(qa.narrowed(source="桥.jsonl").search(QUESTION, 200)) == 75
 
 
 def test_time_and_source_narrow_together_and_answers_are_from_there(qa):

@@ -269,11 +269,13 @@ class Catalog:
     def rows_within(self, within: Within) -> Rows:
         """The rows of passages that a search is narrowed to."""
         found = self._query(
-            "SELECT row FROM passages WHERE date >= ? AND (? = '' OR (date != '' AND date < ?))"
+            # A date as the page has it ("1天前") is none that can be compared.
+            "SELECT row FROM passages WHERE (? = '' OR (date != '' AND date NOT GLOB '*[^0-9-]*'"
+            " AND date >= ? AND date < ?))"
             " AND (? = '' OR instr(folded(publisher), ?) OR instr(folded(path), ?))",
+            within.since + within.until,
             within.since,
-            within.until,
-            f"{within.until}~",  # After all days of a year or month.
+            f"{within.until}~",  # After all days of a year or month; without it, after all.
             *[fold(within.source)] * 3,
         )
         return Rows(row for (row,) in found)
