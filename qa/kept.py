@@ -120,7 +120,7 @@ def _answer(values: dict[str, Any]) -> Answer:
         text="" if abstained else _text(values["answer"]),
         spans=tuple(_span(span) for span in values["spans"]),
         evidence=_text(values["evidence"]),
-        confidence=float(values["confidence"]),
+        confidence=_probability(values["confidence"]),
         abstained=abstained,
         citations=tuple(
             Citation(
@@ -162,6 +162,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     return value
+
+
+def _probability(value: Any) -> float:  # noqa: ANN401 - JSON
+    if not 0 <= value <= 1:  # NaN is not, either.
+        raise ValueError(value)
+    return float(value)
 
 
 def _span(value: Sequence[object]) -> tuple[int, int]:

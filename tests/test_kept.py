@@ -248,6 +248,8 @@ class TestDamage:
             {"confidence": "很高"},
             {"confidence": None},
             {"confidence": 10**400},
+            {"confidence": float("nan")},
+            {"confidence": 1.5},
             {"abstained": "false"},
             {"abstained": None},
             {"citations": None},
