@@ -93,8 +93,11 @@ def _parse(decoded: str) -> BeautifulSoup:
 
     with warnings.catch_warnings():  # That XHTML is read as HTML, that a short text is no page.
         warnings.simplefilter("ignore")
+        # Behind the last > there is no tag; html.parser would look for the end of one at each <.
+        tags, end, rest = decoded.rpartition(">")
+        whole = _VOID.sub(r"<\1\2 />", tags + end) + rest.replace("<", "&lt;")
         try:
-            return BeautifulSoup(_VOID.sub(r"<\1\2 />", decoded), "html.parser")
+            return BeautifulSoup(whole, "html.parser")
         except ParserRejectedMarkup as error:
             raise FileError("HTML 无法解析:标记已损坏", "请用浏览器打开后另存,再重试。") from error
 
@@ -241,13 +244,16 @@ def _is_row(row: Tag) -> bool:
     from bs4.element import NavigableString, Tag
 
     cells = length = 0
-    for node in row.descendants:
+    waiting = list(row.contents)  # Not row.descendants, which looks for the last one first.
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, NavigableString):
             length += len(node.strip())
         elif isinstance(node, Tag) and node.name in ("table", "tr", "ul", "ol", *_HEADINGS):
             return False
         elif isinstance(node, Tag):
             cells += node.name in ("td", "th")
+            waiting += node.contents
         if length > 1000:
             return False
     return cells > 1

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from qa.corpus import load as loading
 from qa.corpus.load import SourceFile, find, load
 from qa.errors import FileError, InputError
+from qa.text import squeeze
 from qa.types import Document
 
 NEWS = "黔江区城东街道以“三个做好”推进“双融行动”。今年7月以来,面对面解决基层群众实际难题。\n"
@@ -286,11 +287,21 @@ class TestHtml:
         assert (document.text, document.encoding) == (NEWS.strip(), "utf-8")
 
     def test_broken_markup_is_refused(self, tmp_path: Path) -> None:
-        assert "标记已损坏" in refused(tmp_path / "a.html", "<p>正文</p><![x<![x").message
+        assert "标记已损坏" in refused(tmp_path / "a.html", "<p>正文</p><![x<![x>").message
 
     def test_a_page_of_many_line_breaks_is_read_in_seconds(self, tmp_path: Path) -> None:
         page = "<p>重庆<br>黔江<img src='a.jpg'></p>" * 20_000
         assert read(tmp_path / "a.html", page).text.count("重庆\n黔江") == 20_000
+
+    @pytest.mark.parametrize("torn", ["<a/", '<a b="', "<meta ", "</x <"])
+    def test_a_page_of_tags_that_never_end_is_text(self, tmp_path: Path, torn: str) -> None:
+        # Where the end of each is looked for, it takes an hour.
+        document = read(tmp_path / "a.html", "<p>正文</p>" + torn * 50_000)
+        assert document.text == f"正文\n\n{(torn * 50_000).strip()}"
+
+    def test_a_table_of_rows_inside_of_rows_is_read(self, tmp_path: Path) -> None:
+        document = read(tmp_path / "a.html", "<table>" + "<tr><td>甲" * 10_000)
+        assert squeeze(document.text) == "甲" * 10_000
 
 
 def pdf_bytes(pages: list[str], information: str = "") -> bytes:
