@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qa.errors import IndexDamaged, InputError, QAError
+from qa.logs import LoggedCommand
 
 if TYPE_CHECKING:
     from qa.batch import Answering
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from qa.reader.endpoint import Endpoint
     from qa.types import Answer
 
+_log = logging.getLogger(__name__)
 app = typer.Typer(
     help="问据:对一个文件夹里的中文文章提问,得到有出处、可核对的简短回答。",
     invoke_without_command=True,
@@ -90,6 +93,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")
+    started = time.monotonic()
     # Before the index is open nothing is garbage, and to look for some takes time.
     gc.disable()
     code: Any = 0
@@ -98,12 +102,16 @@ def main() -> None:
     except QAError as error:
         typer.echo(f"错误:{_visible(str(error))}", err=True)
         code = error.exit_code
+        _log.info("出错", exc_info=error)
     except SystemExit as leaving:
         code = leaving.code
     except Exception as error:  # noqa: BLE001  exit code 1, Python's own, would say "not found".
         typer.echo(f"错误:程序出错了({type(error).__name__}: {_visible(str(error))})", err=True)
-        typer.echo("请把这一行和所用的命令告诉维护者。", err=True)
+        typer.echo(
+            "请把这一行和所用的命令告诉维护者;加上 --log-file 文件 再做一次,里面有详情。", err=True
+        )
         code = QAError.exit_code
+        _log.error("程序出错", exc_info=error)
     # See _held.
     try:
         sys.stdout.flush()
@@ -112,8 +120,10 @@ def main() -> None:
     except OSError as error:
         typer.echo(f"错误:输出写不出去({error.strerror})", err=True)
         code = QAError.exit_code
+    code = code if isinstance(code, int) else 0
+    _log.info("结束:退出码 %d,用了 %.2f 秒", code, time.monotonic() - started)
     sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0)
+    os._exit(code)
 
 
 @app.callback()
@@ -130,7 +140,7 @@ def start(context: typer.Context, index: Index = None) -> None:
     raise typer.Exit(2)
 
 
-@app.command()
+@app.command(cls=LoggedCommand)
 def ask(
     question: Question = None,
     *,
@@ -187,7 +197,7 @@ def ask(
     raise typer.Exit(int(answer.abstained))
 
 
-@app.command()
+@app.command(cls=LoggedCommand)
 def search(
     question: Question = None,
     *,
@@ -221,7 +231,7 @@ def search(
         typer.echo(hits_text(hits, Paint.for_stream(sys.stdout), explain=explain))
 
 
-@app.command()
+@app.command(cls=LoggedCommand)
 def chat(
     index: Index = None,
     *,
@@ -244,7 +254,7 @@ def chat(
     chat_in(qa, settings, resume=resume)
 
 
-@app.command(name="index")
+@app.command(name="index", cls=LoggedCommand)
 def index_command(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="文件或文件夹;不写则更新上次的那些。")
@@ -276,6 +286,21 @@ def index_command(
         bool,
         typer.Option("--watch", help="建好之后一直留意:文章有改动,几秒之内更新;Ctrl-C 结束。"),
     ] = False,
+    encoding: Annotated[
+        str | None,
+        typer.Option(
+            "--encoding",
+            metavar="编码",
+            help="所写路径里的文本是什么编码(不写路径则全部),逐个文件记住;auto 重新判断。",
+        ),
+    ] = None,
+    follow_links: Annotated[
+        bool | None,
+        typer.Option(
+            "--follow-links/--no-follow-links",
+            help="收不收符号链接指向的、文件夹之外的文件;记住,以后更新照此。起初不收。",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """为文章建立索引,或把索引更新到文章现在的样子;只有改动过的段落会重新编码。"""
@@ -296,7 +321,16 @@ def index_command(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ProgressBar() as progress:
-            built = update(place, paths, model=model, add=add, memory=memory, progress=progress)
+            built = update(
+                place,
+                paths,
+                model=model,
+                add=add,
+                memory=memory,
+                encoding=encoding,
+                follow_links=follow_links,
+                progress=progress,
+            )
         if as_json:
             write_json(_report_values(built), sys.stdout)
         else:
@@ -311,7 +345,7 @@ def index_command(
         raise typer.Exit(130) from None
 
 
-@app.command()
+@app.command(cls=LoggedCommand)
 def status(
     *,
     index: Index = None,
@@ -329,7 +363,7 @@ def status(
     typer.echo(_visible(state.text(files=files)))
 
 
-@app.command(name="verify")
+@app.command(name="verify", cls=LoggedCommand)
 def verify_command(*, index: Index = None, as_json: Json = False) -> None:
     """通读索引和原文,逐一核对;查出损坏时退出码为 7。"""
     from qa.progress import ProgressBar
@@ -346,7 +380,7 @@ def verify_command(*, index: Index = None, as_json: Json = False) -> None:
         raise typer.Exit(IndexDamaged.exit_code)
 
 
-@app.command()
+@app.command(cls=LoggedCommand)
 def show(
     citation: Annotated[
         str, typer.Argument(help="出处:文件:行、文件:起行-止行,或 文件@起字-止字。")
@@ -367,6 +401,7 @@ def show(
 
     catalog = open_catalog(index)
     cited = locate(catalog, citation)
+    _log.debug("出处:%s", cited)
     standing = verify(catalog, cited)
     if as_json:
         write_json({**citation_values(cited), "standing": standing.value}, sys.stdout)
@@ -379,7 +414,7 @@ def show(
         typer.echo(paint.warning(f"注意:文件在建立索引之后{what};以上是索引时的原文。"), err=True)
 
 
-@app.command(name="eval")
+@app.command(name="eval", cls=LoggedCommand)
 def eval_command(
     source: Annotated[
         Path | None,
@@ -536,7 +571,7 @@ def _watch(place: Path, built: Built, *, as_json: bool) -> None:
     if not as_json:
         typer.echo(f"正在留意 {_visible('、'.join(built.manifest.roots))},Ctrl-C 结束")
     told = {(file.path, file.problem) for file in built.problems}
-    for update in watch(place, progress=ProgressBar):
+    for update in watch(place, progress=lambda: ProgressBar(leaves=False)):
         now = time.strftime("[%H:%M:%S]")
         if isinstance(update, QAError):
             if as_json:
@@ -551,7 +586,8 @@ def _watch(place: Path, built: Built, *, as_json: bool) -> None:
             continue
         changes, seconds = update.manifest.changes, update.manifest.seconds
         done = "+{added} ~{changed} −{removed} 个文件".format(**changes)
-        typer.echo(f"{now} {done},用时 {seconds:.1f} 秒" if update.changed else f"{now} 没有变化")
+        done = f"{done},用时 {seconds:.1f} 秒" if update.changed else "已恢复,没有变化"
+        typer.echo(f"{now} {done}")
         problems = [(file.path, file.problem) for file in update.problems]
         for path, problem in problems:
             if (path, problem) not in told:
@@ -576,6 +612,10 @@ def _report(built: Built) -> str:
     if built.problems:
         lines.append(f"有 {len(built.problems)} 个文件没有收入:")
         lines += [f"  {_visible(f'{file.path}:{file.problem}')}" for file in built.problems]
+    if built.doubtful:
+        from qa.status import doubtful_text
+
+        lines += doubtful_text(built.doubtful)
     return "\n".join(lines)
 
 
@@ -589,4 +629,13 @@ def _report_values(built: Built) -> dict[str, Any]:
         "kept": built.kept,
         "notice": built.notice,
         "problems": [{"path": file.path, "problem": file.problem} for file in built.problems],
+        "doubtful": [
+            {
+                "path": file.path,
+                "encoding": file.encoding,
+                "confidence": round(file.confidence, 4),
+                "alternatives": list(file.alternatives),
+            }
+            for file in built.doubtful
+        ],
     }

@@ -21,6 +21,7 @@ from qa.pipeline import QA, default_index
 from qa.questions import Question, QuestionSet, read
 from qa.reader.citations import Standing
 from qa.report import Report
+from qa.text import spelled
 from qa.types import Answer, Hit, Progress
 
 SEED = 7
@@ -167,7 +168,7 @@ def _name(qa: QA, files: Sequence[FileRecord], source: str) -> str:
     ids = [f"{file.path}#{record}" for file in files if path and _ends(file.path, path)]
     if any(qa.catalog.documents_with(identity) for identity in ids):
         return name
-    place = str(Path(source).resolve())
+    place = spelled(str(Path(source).resolve()))
     return next((file.path for file in files if file.absolute == place), "")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from qa.text import visible, width
+from qa.text import unspelled, visible, width
 from qa.types import Span
 
 _NO_BEGINNING = frozenset(
@@ -70,11 +70,17 @@ class Paint:
         return self._style("33", text)
 
     def link(self, text: str, path: str) -> str:
-        """A text that opens a file when it is clicked, where the terminal can do that."""
+        """A text that opens a file when it is clicked, where the terminal can do that.
+
+        Args:
+            text: What is shown.
+            path: Of the file, ``spelled``.
+        """
+        file = Path(unspelled(path))
         try:
-            if not self.on or not Path(path).is_file():
+            if not self.on or not file.is_file():
                 return text
-            return f"\x1b]8;;{Path(path).absolute().as_uri()}\x1b\\{text}\x1b]8;;\x1b\\"
+            return f"\x1b]8;;{file.absolute().as_uri()}\x1b\\{text}\x1b]8;;\x1b\\"
         except (OSError, ValueError):  # Too long a name, a folder that may not be looked into.
             return text
 

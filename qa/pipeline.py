@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -21,6 +23,7 @@ from qa.index.sparse import Sparse
 from qa.index.store import IndexFolder, Manifest
 from qa.index.tokens import Words
 from qa.query.retriever import HybridRetriever
+from qa.text import spelled, unspelled
 from qa.types import (
     Answer,
     Article,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from qa.reader.endpoint import Endpoint
     from qa.reader.model import ReaderModel
 
+_log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent
 
 
@@ -86,6 +90,7 @@ class QA:
         _, self.damage = folder.opened(self._open)
 
     def _open(self, generation: Path, manifest: Manifest) -> None:
+        started = time.perf_counter()
         self.generation = generation
         self.manifest = manifest
         # Models are opened without the interpreter's lock: the rest goes on meanwhile.
@@ -104,6 +109,11 @@ class QA:
             model = encoder.result()
         self._model = model.name
         self.retriever = HybridRetriever(self.catalog, dense, sparse, words, model)
+        _log.info(
+            "第 %d 代:%d 篇、%d 段、%d 个向量,模型 %s;打开用了 %.3f 秒",
+            *(manifest.number, manifest.documents, manifest.passages, manifest.vectors),
+            *(manifest.model_folder, time.perf_counter() - started),
+        )
 
     @cached_property
     def fast_reader(self) -> ClosestSentenceReader:
@@ -124,6 +134,7 @@ class QA:
         try:
             return ReaderModel.open(prepared.folder(self._models), once=self._once), ""
         except ModelError as error:
+            _log.info("阅读模型不可用", exc_info=error)
             return None, f"阅读模型不可用,改用最接近的句子作答:{error}"
 
     @cached_property
@@ -277,7 +288,15 @@ class QA:
             raise InputError(f"min_confidence 应在 0 到 1 之间:{min_confidence}")
         reader = self.fast_reader if fast else self.reader
         hits = self.found(understood, k)
-        return reader.read(understood.question, hits, min_confidence, understood.said)
+        started = time.perf_counter()
+        answer = reader.read(understood.question, hits, min_confidence, understood.said)
+        _log.info(
+            "%s:把握 %.3f,%s;用了 %.3f 秒",
+            *(type(reader).__name__, answer.confidence, "未找到" if answer.abstained else "作答"),
+            time.perf_counter() - started,
+        )
+        _log.debug("回答:%s;依据:%s", answer.text, answer.evidence)
+        return answer
 
     def write(
         self,
@@ -309,6 +328,7 @@ class QA:
             question = answer.understood
             question = answer.question if is_instruction(question) else question
             for claim in GenerativeReader(endpoint).write(question, hits) if hits else ():
+                _log.debug("语言模型:%s", claim)
                 if strict and claim.problems:
                     left_out.append(claim)
                     continue
@@ -316,6 +336,7 @@ class QA:
                 if on_claim:
                     on_claim(claim)
         except EndpointError as error:
+            _log.info("语言模型不可用", exc_info=error)
             notice = f"{error} 以原文里的答案为准。"
         if not answer.hits:
             notice = "没有可以给语言模型看的段落。"
@@ -380,7 +401,7 @@ def verify(catalog: Catalog, citation: Citation) -> Standing:
     if file is None:
         return Standing.GONE
     try:
-        documents = load(SourceFile(file.path, Path(file.absolute)))
+        documents = load(SourceFile(file.path, file.place, file.given))
     except FileError:
         documents = []
     return standing(citation, documents)
@@ -426,11 +447,20 @@ def locate(catalog: Catalog, citation: str) -> Citation:
 
 
 def _named(catalog: Catalog, path: str) -> list[Document]:
-    """Documents by path as given to ``qa index``, by id, or by what the path means from here."""
-    found = catalog.documents_at(path) or catalog.documents_with(path)
-    if not found and (file := catalog.file_at(Path(path).resolve())):
-        found = catalog.documents_at(file.path)
-    return found
+    """Documents by path as given to ``qa index``, by id, or by what the path means from here.
+
+    Args:
+        catalog: Where to look.
+        path: As the system knows it, or ``spelled``.
+    """
+    for real in dict.fromkeys((path, unspelled(path))):
+        name = spelled(real)
+        found = catalog.documents_at(name) or catalog.documents_with(name)
+        if not found and (file := catalog.file_at(Path(real).resolve())):
+            found = catalog.documents_at(file.path)
+        if found:
+            return found
+    return []
 
 
 def _lines_of(documents: Sequence[Document], first: int, last: int) -> tuple[Document, Span]:

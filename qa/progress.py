@@ -18,9 +18,14 @@ _EVERY = 5.0
 
 
 class ProgressBar:
-    """A ``qa.types.Progress`` that draws on stderr."""
+    """A ``qa.types.Progress`` that draws on stderr.
 
-    def __init__(self) -> None:
+    Args:
+        leaves: Whether what was drawn stays when the work is done.
+    """
+
+    def __init__(self, *, leaves: bool = True) -> None:
+        self._leaves = leaves
         self._started = time.monotonic()
         self._spoke = self._started
         self._bar: RichProgress | None = None
@@ -54,14 +59,14 @@ class ProgressBar:
 
     def _draw(self, stage: str, done: int, total: int) -> None:
         if self._bar is None:
-            self._bar = _bar()
+            self._bar = _bar(leaves=self._leaves)
             self._bar.start()
         if stage not in self._tasks:
             self._tasks[stage] = self._bar.add_task(stage, total=total or None)
         self._bar.update(self._tasks[stage], completed=done, total=total or None)
 
 
-def _bar() -> RichProgress:
+def _bar(*, leaves: bool) -> RichProgress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -91,4 +96,5 @@ def _bar() -> RichProgress:
         TextColumn("剩余"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        transient=not leaves,
     )

@@ -116,7 +116,7 @@ def _text(path: Path) -> str:
     if not raw.strip():
         raise InputError(f"{path} 是空的", _FORMS)
     try:
-        return decode(raw)[0]
+        return decode(raw).text
     except FileError as error:
         raise FileError(f"读不了 {path}:{error.message}", error.advice) from error
 

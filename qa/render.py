@@ -52,8 +52,8 @@ def source_line(citation: Citation, paint: Paint, indent: str = "") -> str:
 
 def _with_place(head: str, cited: Citation | Hit, paint: Paint, indent: str) -> str:
     """A line about a place, which can be clicked; on a line of its own where both have no room."""
-    where = paint.link(paint.dim(_line(place(cited))), cited.path)
-    if paint.columns and width(f"{indent}{_line(head)} · {_line(place(cited))}") > paint.columns:
+    where = paint.link(paint.dim(_typed(place(cited))), cited.path)
+    if paint.columns and width(f"{indent}{_line(head)} · {_typed(place(cited))}") > paint.columns:
         return paint.block(_line(head), indent) + f"\n{indent}    {where}"
     return f"{indent}{_line(head)} · {where}"
 
@@ -82,7 +82,7 @@ def answer_text(answer: Answer, paint: Paint, *, explain: bool = False, opening:
     lines += [source_line(citation, paint, "  ") for citation in answer.citations]
     if answer.citations:
         look = opening or show_command(answer.citations[0], "")
-        sure = _line(f"把握 {answer.confidence:.0%} · 看原文:{look}")
+        sure = _typed(f"把握 {answer.confidence:.0%} · 看原文:{look}")
         lines.append(paint.dim(paint.block(sure, "  ")))
     if answer.written:
         lines.append(written_text(answer.written, answer.hits, paint))
@@ -148,7 +148,7 @@ def hits_text(hits: Sequence[Hit], paint: Paint, *, explain: bool = False) -> st
         passage = hit.passage
         trail = " › ".join(part for part in (passage.article.title, *passage.headings) if part)
         lines = [paint.strong(paint.block(f"{hit.rank}. {_line(trail) or '(无题)'}"))]
-        where = paint.link(_line(place(hit)), hit.path)
+        where = paint.link(_typed(place(hit)), hit.path)
         lines.append("   " + paint.dim(f"{where} · {hit.score:.2f} 分"))
         if hit.also:
             lines.append(paint.dim(paint.block(_line(f"同文另见:{'、'.join(hit.also)}"), "   ")))
@@ -181,7 +181,7 @@ def page_text(citation: Citation, document: Document, around: int, paint: Paint)
     text, (start, end) = document.text, citation.span
     first, last = text.count("\n", 0, start), text.count("\n", 0, end)
     out = [paint.strong(_line(f"《{citation.title}》" if citation.title else citation.path))]
-    out.append(paint.dim(_line(place(citation))))
+    out.append(paint.dim(_typed(place(citation))))
     offset = 0
     for number, line in enumerate(text.split("\n")):
         if around < 0 or first - around <= number <= last + around:
@@ -197,6 +197,11 @@ def page_text(citation: Citation, document: Document, around: int, paint: Paint)
 def _line(text: str) -> str:
     """Untrusted text as part of one line: it cannot begin another."""
     return visible(" ".join(text.split()))
+
+
+def _typed(text: str) -> str:
+    """Untrusted text as part of one line, with its spaces as they are: it may be typed again."""
+    return visible(text.replace("\n", "\u240a"))
 
 
 def answer_values(answer: Answer) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -22,6 +23,7 @@ from qa.render import answer_text, claim_text, hits_text, page_text, source_line
 from qa.text import squeeze, visible
 from qa.types import Answer, Citation, Claim, Understood
 
+_log = logging.getLogger(__name__)
 _WELCOME = "问据:{documents} 篇、{passages} 段。直接提问;/help 看命令,Ctrl-D 离开。"
 _HELP = """直接输入问题即可,简体、繁体都可以;可以接着上一问追问,例如“那2025年呢?”“他是哪里人?”。
   /sources      刚才那个回答的出处
@@ -103,6 +105,7 @@ class Chat:
         try:
             self._out.write(self._reply(line.strip()) + "\n\n")
         except QAError as error:
+            _log.info("没有答上", exc_info=error)
             self._out.write(self._paint.warning(self._paint.block(str(error))) + "\n\n")
         except KeyboardInterrupt:
             self._out.write(self._paint.dim("已停下。") + "\n\n")

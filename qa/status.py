@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qa.corpus.load import SourceFile, find
+from qa.corpus.load import SourceFile, find, opened
+from qa.errors import FileError
 from qa.index.catalog import Catalog
 from qa.index.store import FileRecord, IndexFolder, Manifest, as_json
 from qa.pipeline import default_index
+from qa.text import spelled, unspelled, width
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,20 @@ class Status:
     def values(self, *, files: bool) -> dict[str, Any]:
         """As plain values, for JSON."""
         listed = [
-            {"path": f.path, "encoding": f.encoding, "size": f.size, "problem": f.problem}
+            {
+                "path": f.path,
+                "encoding": f.encoding,
+                "confidence": round(f.confidence, 4) if f.encoding else None,
+                "alternatives": list(f.alternatives),
+                "given": bool(f.given),
+                "size": f.size,
+                "problem": f.problem,
+            }
             for f in self.files
-            if files or f.problem
+            if files or f.problem or f.is_doubtful
         ]
         return {
-            "index": str(self.folder),
+            "index": spelled(str(self.folder)),
             **as_json(self.manifest),
             "size": self.size,
             "damage": self.damage,
@@ -93,11 +105,41 @@ class Status:
                 f"索引之后改动、移走或新来的文件:{len(self.outdated)} 个,请运行 qa index 更新"
             )
             lines += [f"  {path}" for path in self.outdated]
+        if doubtful := [file for file in self.files if file.is_doubtful]:
+            lines += doubtful_text(doubtful)
         if files:
-            lines += [
-                f"  {f.path}  {f.encoding}  {f.size} 字节" for f in self.files if not f.problem
-            ]
+            lines += _listed([file for file in self.files if not file.problem])
         return "\n".join(lines)
+
+
+def doubtful_text(files: Sequence[FileRecord]) -> list[str]:
+    """Lines about files that may have been read in a wrong encoding."""
+    return [
+        f"编码拿不准的文件:{len(files)} 个(读错了,就用 qa index 文件 --add --encoding 编码 指明)",
+        *(f"  {file.path}:{_encoding(file)}" for file in files),
+    ]
+
+
+def _encoding(file: FileRecord) -> str:
+    """What a file was read with, and how sure that is, where it had to be found out."""
+    if file.given:
+        return f"{file.encoding} 指定的"
+    if file.confidence == 1.0:
+        return file.encoding
+    other = "(字太少)" if file.is_doubtful else ""
+    if file.alternatives:
+        other = f"(也可能是 {'、'.join(file.alternatives)})"
+    return f"{file.encoding} 把握 {math.floor(file.confidence * 1000) / 10:g}%{other}"
+
+
+def _listed(files: Sequence[FileRecord]) -> list[str]:
+    """Files in columns: size, encoding, path."""
+    rows = [(f"{file.size:,} 字节", _encoding(file), file.path) for file in files]
+    wide, wider = (max((width(row[column]) for row in rows), default=0) for column in (0, 1))
+    return [
+        f"  {' ' * (wide - width(size))}{size}  {read}{' ' * (wider - width(read))}  {path}"
+        for size, read, path in rows
+    ]
 
 
 def _searched(manifest: Manifest) -> str:
@@ -124,14 +166,15 @@ def _read(generation: Path, manifest: Manifest) -> tuple[Manifest, tuple[FileRec
 def is_same(file: FileRecord) -> bool:
     """Whether a file is as it was when indexed."""
     try:
-        with Path(file.absolute).open("rb") as stream:
+        with opened(file.place) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
-    except OSError:
+    except (FileError, OSError):
         return False
 
 
 def _found(manifest: Manifest) -> list[SourceFile]:
     """The files that the next run would find, where it runs in the same folder."""
-    if manifest.base != str(Path.cwd()):
+    if unspelled(manifest.base) != str(Path.cwd()):
         return []
-    return find([root for root in manifest.roots if Path(root).exists()])
+    roots = [root for root in map(unspelled, manifest.roots) if Path(root).exists()]
+    return find(roots, follow_links=manifest.follow_links)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
@@ -199,6 +200,48 @@ def _name(match: re.Match[str]) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     return f"<U+{code:04X}>"
+
+
+def spelled(name: str) -> str:
+    r"""A name from outside as text that is valid UTF-8, shows as it is, and can be typed.
+
+    Bytes of a file's name that are not UTF-8, control and bidirectional characters are spelled out;
+    so is a backslash that would read as one of these. No two names are spelled alike.
+
+    >>> spelled("\udcb8报\n.txt")
+    '\\xb8报\\x0a.txt'
+    """
+    return _UNSPELLABLE.sub(_spelling, name)
+
+
+def unspelled(spelling: str) -> str:
+    r"""The name that ``spelled`` made a text of, as the system knows it."""
+    return _SPELLING.sub(_unspelling, spelling)
+
+
+_HEX = "x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}"
+_SPELLING = re.compile(rf"\\(?:{_HEX})")
+_UNSPELLABLE = re.compile(rf"\\(?={_HEX})|[\t\n]|{UNSAFE.pattern}")
+
+
+def _spelling(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xDC80 <= code <= 0xDCFF:  # A byte, as Python reads what is not UTF-8.
+        return f"\\x{code - 0xDC00:02x}"
+    return (
+        f"\\x{code:02x}"
+        if code < 0x80
+        else f"\\u{code:04x}"
+        if code < 1 << 16
+        else f"\\U{code:08x}"
+    )
+
+
+def _unspelling(match: re.Match[str]) -> str:
+    spelling = match.group()
+    code = int(spelling[2:], 16)
+    is_byte = spelling[1] == "x" and code >= 0x80
+    return chr(code + 0xDC00 * is_byte) if code <= sys.maxunicode else spelling
 
 
 def width(text: str) -> int:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Span: TypeAlias = tuple[int, int]
 """A half-open range of characters, ``(start, end)``, in a document's text."""
 
+SURE = 0.97
+"""Confidence from which an encoding is taken as certain; of files below it, people are told."""
+
 Vectors: TypeAlias = NDArray[np.float32]
 """Embeddings, shape (n, dimension), each row of length 1."""
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -10,7 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from qa.corpus.chunk import passages
-from qa.corpus.load import SourceFile, find, load
+from qa.corpus.encoding import named
+from qa.corpus.load import SourceFile, find, opened, read
 from qa.errors import CorpusError, FileError, ModelError
 from qa.index.build import Builder, Built, Previous, Source, up_to_date
 from qa.index.dense import MEMORY
@@ -18,9 +22,10 @@ from qa.index.encoder import Encoder
 from qa.index.prepare import is_prepared, prepare
 from qa.index.store import FileRecord, IndexFolder, Manifest
 from qa.reader.prepare import prepare as prepare_reader
-from qa.text import visible
+from qa.text import spelled, unspelled, visible
 from qa.types import Document, Progress
 
+_log = logging.getLogger(__name__)
 _Item = TypeVar("_Item")
 _Recording = Callable[[SourceFile], FileRecord]
 _CLASH = "文章编号与别的文件重复:{}"
@@ -28,22 +33,22 @@ _CLASH = "文章编号与别的文件重复:{}"
 
 def unread(file: SourceFile, problem: str) -> FileRecord:
     """A file of which nothing was read, for a reason."""
-    # A name that is not UTF-8 cannot be stored as it is; such a file is not read either.
-    path, absolute = (
-        name.encode("utf-8", "backslashreplace").decode()
-        for name in (file.path, str(file.absolute))
-    )
-    return FileRecord(path, absolute, 0, "", problem=problem)
+    place = spelled(str(file.absolute))
+    return FileRecord(file.path, place, 0, "", problem=problem, given=file.encoding)
 
 
 def record_of(file: SourceFile) -> FileRecord:
-    """A file with its size and checksum, for which it is read whole."""
+    """A file with its size and checksum, for which it is read whole; or with its problem."""
+    if file.problem:
+        return unread(file, file.problem)
     try:
-        with file.absolute.open("rb") as stream:
+        with opened(file.absolute) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             return replace(unread(file, ""), size=stream.tell(), sha256=digest)
+    except FileError as error:
+        return unread(file, error.message)
     except OSError as error:
-        return unread(file, f"打不开({error.strerror})")
+        return unread(file, f"无法读取:{error.strerror}")
 
 
 def update(
@@ -53,6 +58,8 @@ def update(
     model: str | None = None,
     add: bool = False,
     memory: int | None = None,
+    encoding: str | None = None,
+    follow_links: bool | None = None,
     progress: Progress | None = None,
     record: _Recording = record_of,
 ) -> Built:
@@ -65,16 +72,22 @@ def update(
         add: Keep what the corpus was at the last run, and add ``paths`` to it.
         memory: Megabytes that vectors may take when the index is searched; by default as it was
             at the last run, and at the first MEMORY. What does not fit is searched by clusters.
+        encoding: What the texts at ``paths`` are in, by default all texts; kept for each of them.
+            "auto" for what is found out, as it is of all others.
+        follow_links: Take in what links lead to outside of the paths; by default as at the last
+            run, and at the first not.
         progress: Told how far the work has come.
         record: Gives the record of each file; for one that must not be read now, the record that
             it had, or one with a problem.
 
     Raises:
-        As ``QA.build``; IndexMissing without ``paths`` where there is no index.
+        As ``QA.build``; InputError for an encoding that is not read here; IndexMissing without
+            ``paths`` where there is no index.
     """
-    tell = progress or _silent
+    tell = _noted(progress or _silent)
     folder = IndexFolder(Path(index))
     given = [str(path) for path in paths or ()]
+    said = "" if encoding == "auto" else encoding and named(encoding)
     if given:
         find(given)  # A path that does not exist is refused before anything is made.
     elif not folder.exists():
@@ -84,27 +97,68 @@ def update(
         if before is None and not given:
             folder.current()  # Says what is wrong with it.
         kept = _roots(before) if before and (add or not given) else []
-        roots = [*kept, *(root for root in given if root not in kept)]
+        follow = follow_links if follow_links is not None else bool(before and before.follow_links)
+        roots = [*kept, *(root for root in given if not _is_among(root, kept, follow=follow))]
         prepared = _prepared(folder, model, before, tell)
         encoder = Encoder.open(prepared)
         notice = _prepare_reader(folder, tell)
         own = folder.path.resolve()  # The index may stand among the articles.
-        files = [file for file in find(roots) if not file.absolute.is_relative_to(own)]
+        found = find(roots, follow_links=follow)
+        encodings = {f.place: f.given for f in previous.files.values() if f.given}
+        if said is not None:
+            named_now = find(given or roots, follow_links=follow)
+            encodings |= {file.absolute: said for file in named_now if file.is_text}
+        files = [
+            replace(file, encoding=encodings.get(file.absolute, ""))
+            for file in found
+            if not file.absolute.is_relative_to(own)
+        ]
         records = [record(file) for file in _counted(files, "核对文件", tell)]
         budget = memory or (before.memory if before else MEMORY)
-        builder = Builder(folder, previous, encoder, tell, budget)
-        same = up_to_date(builder, roots, records)
+        builder = Builder(folder, previous, encoder, tell, budget, follow)
+        places = [spelled(root) for root in roots]
+        same = up_to_date(builder, places, records)
         pairs = list(zip(files, records, strict=True))
         if same and _same_problems(pairs, same):
             if same.manifest.vectors == same.manifest.passages:
                 folder.remove_logs()
-                folder.remove_damaged()
-                return replace(same, notice=notice)
-            return replace(builder.complete(), problems=same.problems, notice=notice)
-        sources = _sources(_counted(pairs, "读取文章", tell), previous)
+                folder.tidy()
+                return _note(replace(same, notice=notice))
+            made = replace(builder.complete(), problems=same.problems, doubtful=same.doubtful)
+            return _note(replace(made, notice=notice))
+        sources = _sources(_counted(pairs, "读取文章", tell), previous, tell)
         name = model or (before.model_name if before else "")
-        named = _absolute(name), prepared.name
-        return replace(builder.build(roots, sources, passages, named), notice=notice)
+        models = _absolute(name), prepared.name
+        return _note(replace(builder.build(places, sources, passages, models), notice=notice))
+
+
+def _note(built: Built) -> Built:
+    """Put what a run did into the log."""
+    manifest = built.manifest
+    changes = dict(manifest.changes) if built.changed else "没有变化"
+    _log.info(
+        "第 %d 代:%d 篇、%d 段;文件 %s;编码 %d 段,沿用 %d 段",
+        *(manifest.number, manifest.documents, manifest.passages, changes),
+        *(built.embedded, built.kept),
+    )
+    for file in built.problems:
+        # The number of a record is the document's own.
+        problem = re.sub(r"(?<=编号 ).+(?= 与)|(?<=重复:).+", "…", file.problem, flags=re.DOTALL)
+        _log.info("没有收入 %s:%s", file.path, problem)
+    return built
+
+
+def _noted(progress: Progress) -> Progress:
+    """Progress of which the end of each stage is put into the log."""
+    began: dict[str, float] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        began.setdefault(stage, time.monotonic())
+        if done == total:
+            _log.info("%s:%d,用了 %.2f 秒", stage, total, time.monotonic() - began.pop(stage))
+        progress(stage, done, total)
+
+    return tell
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -113,8 +167,9 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 def roots_of(manifest: Manifest) -> list[str]:
     """The paths of a run; absolute where it ran in another folder."""
-    base = Path(manifest.base)
-    return list(manifest.roots) if base == Path.cwd() else [str(base / r) for r in manifest.roots]
+    base = Path(unspelled(manifest.base))
+    roots = [unspelled(root) for root in manifest.roots]
+    return roots if base == Path.cwd() else [str(base / root) for root in roots]
 
 
 def _roots(manifest: Manifest) -> list[str]:
@@ -128,6 +183,12 @@ def _roots(manifest: Manifest) -> list[str]:
     return there
 
 
+def _is_among(root: str, kept: Sequence[str], *, follow: bool) -> bool:
+    """Whether all that is at ``root`` is at the paths ``kept``, too."""
+    there, of_kept = ({f.absolute for f in find(p, follow_links=follow)} for p in ([root], kept))
+    return root in kept or (bool(there) and there <= of_kept)
+
+
 def _prepared(
     folder: IndexFolder, model: str | None, before: Manifest | None, progress: Progress
 ) -> Path:
@@ -135,6 +196,7 @@ def _prepared(
     if model is None and before is not None:
         if is_prepared(in_use := folder.models / before.model_folder):
             return in_use
+        _log.info("用着的模型打不开,重新准备")
         return prepare(before.model_name or None, folder.models, progress)
     return prepare(model, folder.models, progress)
 
@@ -144,6 +206,7 @@ def _prepare_reader(folder: IndexFolder, progress: Progress) -> str:
     try:
         prepare_reader(folder.models, progress)
     except (ModelError, OSError) as error:
+        _log.info("阅读模型没有准备好", exc_info=error)
         return f"阅读模型没有准备好,将用最接近的句子作答:{error}"
     return ""
 
@@ -172,35 +235,47 @@ def _counted(items: Sequence[_Item], stage: str, progress: Progress) -> Iterator
 
 
 def _sources(
-    files: Iterable[tuple[SourceFile, FileRecord]], previous: Previous
+    files: Iterable[tuple[SourceFile, FileRecord]], previous: Previous, progress: Progress
 ) -> Iterator[Source]:
     """Each file with what was read from it, or with its problem; not read where it is as before."""
     seen: set[str] = set()
     for file, record in files:
         before = previous.files.get(record.path) if previous.is_full else None
-        if before and not before.problem and before.sha256 == record.sha256:
+        read_alike = before and (before.sha256, before.given) == (record.sha256, record.given)
+        if before and read_alike and not before.problem:
             ids = previous.ids(record.path)
             if clash := seen.intersection(ids):
                 yield replace(record, problem=_CLASH.format(clash.pop())), ()
             else:
                 seen.update(ids)
-                yield replace(record, encoding=before.encoding), None
+                yield replace(before, absolute=record.absolute), None
         else:
-            yield _read(file, record, seen)
+            yield _read(file, record, seen, progress)
 
 
 def _read(
-    file: SourceFile, record: FileRecord, seen: set[str]
+    file: SourceFile, record: FileRecord, seen: set[str], progress: Progress = _silent
 ) -> tuple[FileRecord, Sequence[Document]]:
     """A file with its documents, whose ids are added to those ``seen``, or with its problem."""
     if record.problem:
         return record, ()
+
+    def told(done: int, total: int) -> None:
+        if total > 1:
+            progress("读取长文档", done, total)
+
     try:
-        documents = load(file)
+        documents, decoded = read(file, told)
     except FileError as error:
         reason = error.message.removeprefix(f"{visible(file.path)}:")
         return replace(record, problem=reason), ()
     if clash := seen.intersection(document.id for document in documents):
         return replace(record, problem=_CLASH.format(clash.pop())), ()
     seen.update(document.id for document in documents)
-    return replace(record, encoding=documents[0].encoding if documents else ""), documents
+    record = replace(
+        record,
+        encoding=decoded.encoding,
+        confidence=decoded.confidence,
+        alternatives=decoded.alternatives,
+    )
+    return record, documents

@@ -167,7 +167,7 @@ def _unlike_texts(catalog: Catalog, tell: Progress) -> Iterator[str]:
 
 def _read(file: FileRecord) -> list[Document]:
     try:
-        return load(SourceFile(file.path, Path(file.absolute)))
+        return load(SourceFile(file.path, file.place, file.given))
     except FileError:
         return []
 

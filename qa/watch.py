@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -16,6 +17,7 @@ from qa.index.store import FileRecord, IndexFolder
 from qa.types import Progress
 from qa.update import record_of, roots_of, unread, update
 
+_log = logging.getLogger(__name__)
 QUIET = 1.0
 """Seconds that a file must stay as it is before it is read."""
 LONGEST = 10.0
@@ -128,6 +130,7 @@ class _Watcher:
         return {path for path, (_, since) in self.pending.items() if now - since < QUIET}
 
     def _update(self, unsettled: set[str]) -> Iterator[Built | QAError]:
+        _log.info("更新:%d 处改动,%d 处还在写", len(self.pending), len(unsettled))
         places = self._places()
         # At the first update nothing is known that an unsettled file could be left as.
         records = _Recorder(self.known, unsettled if self.known else set())
@@ -139,6 +142,7 @@ class _Watcher:
         except (QAError, OSError) as error:
             self.again = time.monotonic() + AGAIN
             wrong = error if isinstance(error, QAError) else QAError(f"没有更新:{error}")
+            _log.info("没有更新", exc_info=error)
             if str(wrong) != self.said:
                 self.said = str(wrong)
                 yield wrong

@@ -16,8 +16,10 @@ from qa.text import (
     coverage,
     fold,
     sentences,
+    spelled,
     squeeze,
     tie,
+    unspelled,
     visible,
     width,
 )
@@ -373,3 +375,27 @@ class TestCoverage:
     def test_more_text_never_covers_less(self, weights, text, more):
         assume(sum(weights.values()) > 1e-6)
         assert 0 <= coverage(weights, text) <= coverage(weights, text + more) <= 1 + 1e-9
+
+
+NAMES = texts(
+    ["\\", "x", "u", "U", "0", "0a", "b8", "\n", "\x1b", "\x9b", "\u202e", "\udcb8", "报"]
+)
+
+
+class TestSpelled:
+    @given(NAMES)
+    @example("\\x5cxb8")
+    @example("\\U00110000")
+    def test_a_name_comes_back_from_its_spelling(self, name):
+        assert unspelled(spelled(name)) == name
+
+    @given(NAMES)
+    def test_a_spelling_is_utf_8_and_shows_as_it_is(self, name):
+        spelling = spelled(name)
+        spelling.encode()
+        assert visible(spelling) == spelling
+        assert not {"\n", "\t"} & set(spelling)
+
+    def test_ordinary_names_stay_as_they_are(self):
+        for name in ("重庆/2024 年报(终).txt", "C:\\新闻\\a.txt", "👨‍👩‍👧.md", "50%\\x.txt"):
+            assert spelled(name) == name

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import islice
 
 from qa.corpus.layout import Block, blocks
 from qa.corpus.metadata import iso_date
@@ -30,6 +29,9 @@ _KINSHIP = 0.3
 _LEAD = 0.2
 """How much closer to the text a later title line must be to be the main one."""
 
+_MOST_PAIRS = 10_000
+"""Title lines times jump lines up to which they are compared: newspaper pages have a dozen."""
+
 
 @dataclass(slots=True)
 class Story:
@@ -39,6 +41,7 @@ class Story:
         article: Title, publisher, date and author, as far as the page gives them.
         subtitles: Lines of the title beside the main one, in order.
         blocks: All its blocks in reading order, those of the title among them.
+        has_body: True once a paragraph of the article has been met.
     """
 
     article: Article = field(default_factory=Article)
@@ -46,10 +49,7 @@ class Story:
     blocks: list[Block] = field(default_factory=list)
     titles: list[Block] = field(default_factory=list)
     jumped: bool = False
-
-    def has_body(self) -> bool:
-        """True once a paragraph of the article has been met."""
-        return any(block.kind == "body" for block in self.blocks)
+    has_body: bool = False
 
 
 def stories(document: Document) -> list[Story]:
@@ -62,8 +62,9 @@ def stories(document: Document) -> list[Story]:
         story.article = _article(document, story, main)
         story.subtitles = tuple(line for line in lines if line != main)
         spare += [(story, line) for line in story.subtitles]
+    jumps = sum(story.jumped for story in found)
     for story in found:
-        if story.jumped and spare:
+        if story.jumped and spare and jumps * len(spare) <= _MOST_PAIRS:
             body = _body(document.text, story)
             owner, line = max(spare, key=lambda item: _kinship(item[1], body))
             if _kinship(line, body) >= _KINSHIP:
@@ -76,27 +77,44 @@ def stories(document: Document) -> list[Story]:
 def _split(document: Document) -> list[Story]:
     """Give each block to its article."""
     page = blocks(document)
+    after = _after_headings(page)
+    last_body = max((i for i, block in enumerate(page) if block.kind == "body"), default=-1)
     found = [Story()]
     closed = False
     for index, block in enumerate(page):
         story = found[-1]
-        has_body = story.has_body()
+        has_body = story.has_body
         if block.kind == "jump" and has_body and "下转" not in fold(_string(document.text, block)):
             found.append(story := _next_story(story))
             story.jumped = True
             closed = False
         elif block.kind == "heading":
-            if has_body and (block.level == 1 or _opens(document.text, page, index, closed)):
+            start = after[index]
+            rest = page[start : start + 1]
+            if has_body and (
+                block.level == 1
+                or _opens(document.text, rest, closed=closed, goes_on=start <= last_body)
+            ):
                 found.append(story := _next_story(story))
                 closed = False
-            if not story.has_body() and not story.jumped and (block.level < 2 or not story.titles):
+            if not story.has_body and not story.jumped and (block.level < 2 or not story.titles):
                 story.titles.append(block)
         elif block.kind == "byline":
             closed = has_body
         elif block.kind == "body":
             closed = False
+            story.has_body = True
         story.blocks.append(block)
     return [story for story in found if story.blocks]
+
+
+def _after_headings(page: list[Block]) -> list[int]:
+    """For each block, the place of the first from it on that is no heading and no caption."""
+    after = [len(page)] * (len(page) + 1)
+    for index in range(len(page) - 1, -1, -1):
+        skipped = page[index].kind in ("heading", "caption")
+        after[index] = after[index + 1] if skipped else index
+    return after
 
 
 def _next_story(last: Story) -> Story:
@@ -110,16 +128,20 @@ def _next_story(last: Story) -> Story:
     return Story()
 
 
-def _opens(text: str, page: list[Block], start: int, closed: bool) -> bool:
-    """True where the headings from ``start`` on are the title of a new article."""
-    rest = (
-        block for block in islice(page, start, None) if block.kind not in ("heading", "caption")
-    )
-    first = next(rest, None)
-    if first is None:
+def _opens(text: str, rest: list[Block], *, closed: bool, goes_on: bool) -> bool:
+    """True where headings are the title of a new article.
+
+    Args:
+        text: Of the page.
+        rest: The block after the headings, none at the end.
+        closed: Whether a byline closed the article before.
+        goes_on: Whether there is a paragraph from there on.
+    """
+    if not rest:
         return False
+    first = rest[0]
     if closed or first.kind in ("byline", "source"):
-        return first.kind == "body" or any(block.kind == "body" for block in rest)
+        return goes_on
     return first.kind == "body" and _OPENING.match(fold(_string(text, first))) is not None
 
 

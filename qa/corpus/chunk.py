@@ -63,6 +63,7 @@ def passages(document: Document, size: int = SIZE) -> list[Passage]:
 def _sections(document: Document, story: Story) -> list[_Section]:
     """What stands under each run of headings; headings with nothing under them join the last."""
     found = [_Section(story.subtitles)]
+    titles = set(story.titles)
     trail: list[tuple[int, str]] = []
     last_kind = ""
     for number, block in enumerate(story.blocks):
@@ -71,7 +72,7 @@ def _sections(document: Document, story: Story) -> list[_Section]:
         if block.kind == "caption":
             found[-1].captions.append(piece)
             continue
-        if block.kind == "heading" and block not in story.titles:
+        if block.kind == "heading" and block not in titles:
             trail = _trail(
                 trail, block, title_line(document.text, block), follows=last_kind == "heading"
             )

@@ -1,19 +1,23 @@
-"""Bytes of a whole file come in; its text and the name of its encoding go out, or a refusal.
+"""Bytes of a whole file come in; its text, its encoding and how sure that is go out, or a refusal.
 
 Every candidate has to decode the whole file strictly: nothing is dropped or replaced. Among
-those that do, the one whose characters look most like Chinese wins; where none does, the file
-is refused with the place at which it stops making sense.
+those that do, the one whose characters look most like Chinese wins, and by how much says how sure
+it is; where none does, the file is refused with the place at which it stops making sense.
 """
 
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import AnyStr
 
-from qa.errors import FileError
+from qa.errors import FileError, InputError
+from qa.types import SURE
 
 _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32-le", "utf-32-le"),
@@ -38,15 +42,34 @@ _MAGIC = (
 )
 _NARROW = ("gb18030", "big5")
 _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+_GIVEN = ("utf-8", *_NARROW, *_WIDE)
+_INCLUDED = {
+    **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
+    **dict.fromkeys(("cp950", "big5hkscs"), "big5"),
+    "utf-8-sig": "utf-8",
+}
 _RESAVE = "请用原来的软件打开它,另存为 UTF-8 编码后重试。"
+_ANOTHER = "请用 --encoding 换一个编码,或用 --encoding auto 重新判断。"
 _SAMPLE = 1 << 16
 _MOST = 3.0
 _PLAUSIBLE = 0.5
 """Least mean weight of a reading; from 50 characters up, right ones have 1.0, wrong ones 0.42."""
+_SLOPE = 0.6
+"""Log-odds that a reading is right, for each unit by which it leads; see ``tests.bench.encodings``.
+
+Of pieces of one to 200 characters, 82 % were right with a lead of 1, 94 % with 5, 99.9 % with 6,
+all with 8 (68,000 pieces of news in all encodings).
+"""
+_DECLARED = 10.0
+"""What it weighs that a page names its encoding."""
+_SHORT = 32
+"""Bytes up to which the form of UTF-8 may come about by chance: the longest word of UTF-16 of which
+all bytes are ASCII had 12 in 4,000 articles."""
 
 _ASCII = re.compile(r"[\t\n\v\f\r\x1a\x1b -~]+")
 _ASCII_BYTES = bytes(range(0x80))
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
+_THREE_BYTES = re.compile("[\u0800-\U0010ffff]")
 # What Chinese text is made of in UTF-8.
 _UTF8_WIDE = re.compile(rb"[\xe2-\xe9\xef][\x80-\xbf]{2}")
 # Six Han characters in a row: the longest run met in 10,000 news pages in GBK or Big5 is two.
@@ -67,7 +90,27 @@ _LOOKALIKES = tuple(zip("•､‾∼♁☉¥¢£￭", "‧﹑¯～⊕⊙￥￠�
 """Where Big5 of Hong Kong and of Windows read the same bytes differently: (HKSCS, Windows)."""
 
 
-def decode(raw: bytes, declared: str = "") -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text of a file, and how it was read.
+
+    Attributes:
+        text: Exactly as decoded, without a byte order mark.
+        encoding: One of "utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le",
+            "utf-32-be", "gb18030" (which includes GBK and GB2312) and "big5" (Windows' Big5 with
+            Hong Kong's characters: no codec of Python's own reads both).
+        confidence: Probability in [0, 1] that this is its encoding; 1 where a mark or the user
+            says so, and for UTF-8 with Chinese characters.
+        alternatives: Encodings that are nearly as likely, best first.
+    """
+
+    text: str
+    encoding: str
+    confidence: float = 1.0
+    alternatives: tuple[str, ...] = ()
+
+
+def decode(raw: bytes, declared: str = "", given: str = "") -> Decoded:
     """Find out how ``raw`` is encoded.
 
     A byte order mark decides; then UTF-8, whose form no other encoding takes by chance; then
@@ -75,33 +118,82 @@ def decode(raw: bytes, declared: str = "") -> tuple[str, str]:
 
     Args:
         raw: The whole file.
-        declared: What the file says of itself (HTML's charset); it is believed between GB18030
-            and Big5, provided that the text then reads like Chinese.
+        declared: What the file says of itself (HTML's charset): weighs between GB18030 and Big5.
+        given: What the user says it is, as ``named`` writes it: nothing else is tried.
 
     Returns:
-        The text exactly as decoded, without a byte order mark, and one of "utf-8", "utf-8-sig",
-        "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "gb18030" (which includes GBK and
-        GB2312) and "big5" (Windows' Big5 with Hong Kong's characters: no codec of Python's
-        own reads both). An empty file gives ``("", "utf-8")``.
+        Its text and encoding. An empty file is UTF-8.
 
     Raises:
-        FileError: Binary, damaged, of mixed encodings, or of one that is not known here.
+        FileError: Binary, damaged, of mixed encodings, of one that is not known here, or not in
+            the one given.
     """
     for mark, codec, name in _MARKS:
         if raw.startswith(mark):
-            return _marked(raw, len(mark), codec), name
+            if given not in ("", codec):
+                raise FileError(f"指定的编码是 {given},但文件开头标明是 {codec}", _ANOTHER)
+            return Decoded(_marked(raw, len(mark), codec), name)
     for magic, kind in _MAGIC:
         if raw.startswith(magic):
             raise FileError(f"看起来是二进制文件:{kind}", "请改用正确的扩展名,或另存为纯文本。")
+    if given:
+        return Decoded(_as_given(raw, given), given)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         _refuse_broken_utf8(raw, error)
-    else:
-        if "\0" not in text:
-            _refuse_controls(text)
-            return text, "utf-8"
-    return _most_plausible(raw, declared)
+        return _most_plausible(raw, declared, [])
+    if "\0" in text:
+        return _most_plausible(raw, declared, [])
+    _refuse_controls(text)
+    if not raw or (len(raw) > _SHORT and (text.isascii() or _THREE_BYTES.search(text))):
+        return Decoded(text, "utf-8")
+    return _most_plausible(raw, declared, [_Reading("utf-8", text, _form(text), 0)])
+
+
+def _form(text: str) -> float:
+    """What it weighs that bytes are UTF-8: something, and more by the length of its characters.
+
+    A third of the characters of GBK pass for one of two bytes, so a word may, but no sentence.
+    """
+    return 4.0 + sum(
+        (-_MOST if _CONTROL.match(char) else 1.0)
+        if char < "\x80"
+        else 2.0
+        if char < "\u0250"
+        else 1.0
+        if char < "\u0800"
+        else 8.0
+        for char in _spread(text)
+    )
+
+
+def named(label: str) -> str:
+    """The name here of an encoding that a user names, in any of its spellings.
+
+    >>> [named(label) for label in ("GBK", "cp950", "UTF8")]
+    ['gb18030', 'big5', 'utf-8']
+
+    Raises:
+        InputError: It is not read here.
+    """
+    name = _family(label)
+    if name not in _GIVEN:
+        raise InputError(
+            f"不认识的编码:{label}",
+            f"可用的编码:{' '.join(_GIVEN)}(gbk 归 gb18030);auto 表示重新判断。",
+        )
+    return name
+
+
+def _as_given(raw: bytes, codec: str) -> str:
+    try:
+        text = _strictly(raw, codec)
+    except UnicodeDecodeError as error:
+        place = _place(raw, error.start, codec)
+        raise FileError(f"指定的编码是 {codec},但{place}起解不出来", _ANOTHER) from error
+    _refuse_controls(text)
+    return text
 
 
 def _marked(raw: bytes, skip: int, codec: str) -> str:
@@ -130,25 +222,57 @@ def _refuse_broken_utf8(raw: bytes, error: UnicodeDecodeError) -> None:
         raise FileError(message, "请把两部分拆成两个文件,各自另存为 UTF-8 编码后重试。")
 
 
-def _most_plausible(raw: bytes, declared: str) -> tuple[str, str]:
-    best, chosen, name = _PLAUSIBLE, "", ""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a file says in one encoding.
+
+    Attributes:
+        codec: Name of the encoding.
+        text: In full.
+        evidence: Sum of the weights of the characters that were looked at.
+        count: How many those are.
+    """
+
+    codec: str
+    text: str
+    evidence: float
+    count: int
+
+
+def _most_plausible(raw: bytes, declared: str, readings: list[_Reading]) -> Decoded:
+    """The reading with the most evidence, of those given and of those in other encodings."""
     failures: list[UnicodeDecodeError] = []
     declared = _family(declared)
+    counts_ascii = bool(readings)  # As the reading as UTF-8 does.
     for codec in _WIDE if b"\0" in raw else (*_NARROW, *_WIDE[:2]):
         try:
             text = _strictly(raw, codec)
         except UnicodeDecodeError as error:
             failures.append(error)
             continue
-        score = _plausibility(text, wide=codec in _WIDE)
-        if score >= _PLAUSIBLE and codec == declared:
-            score = float("inf")
-        if score > best:
-            best, chosen, name = score, text, codec
-    if not name:
+        evidence, count = _evidence(text, wide=counts_ascii or codec in _WIDE)
+        if evidence > _PLAUSIBLE * count:
+            evidence += _DECLARED * (codec == declared)
+        readings.append(_Reading(codec, text, evidence, count))
+    readings.sort(key=lambda reading: -reading.evidence)
+    best = next((one for one in readings if one.evidence > _PLAUSIBLE * one.count), None)
+    if best is None:
         raise _refusal(raw, failures)
-    _refuse_controls(chosen)
-    return chosen, name
+    _refuse_controls(best.text)
+    return _weighed(best, [one for one in readings if one.text != best.text])
+
+
+def _weighed(best: _Reading, others: Sequence[_Reading]) -> Decoded:
+    """The best reading, as sure as it is ahead of the others, and of none of them being right."""
+    leads = {one.codec: best.evidence - one.evidence for one in others}
+    none = best.evidence - _PLAUSIBLE * best.count
+    least = min([*leads.values(), none if best.codec != "utf-8" else math.inf])
+    close = tuple(codec for codec, lead in leads.items() if _probability(lead) < SURE)
+    return Decoded(best.text, best.codec, _probability(least), close)
+
+
+def _probability(lead: float) -> float:
+    return 1.0 / (1.0 + math.exp(-_SLOPE * max(-50.0, min(lead, 50.0))))
 
 
 def _refusal(raw: bytes, failures: list[UnicodeDecodeError]) -> FileError:
@@ -158,8 +282,8 @@ def _refusal(raw: bytes, failures: list[UnicodeDecodeError]) -> FileError:
         return FileError(f"看起来是二进制文件:{place}是空字节", "请换成文本文件,或从列表中去掉它。")
     for error in sorted(failures, key=lambda failure: -failure.start):
         codec = "big5" if error.encoding == "big5hkscs" else error.encoding
-        so_far = _strictly(raw[: error.start], codec)
-        if so_far and codec in _NARROW and _plausibility(so_far, wide=False) >= _PLAUSIBLE:
+        evidence, count = _evidence(_strictly(raw[: error.start], codec), wide=False)
+        if codec in _NARROW and count and evidence >= _PLAUSIBLE * count:
             place = _place(raw, error.start, codec)
             return FileError(f"看起来是 {codec} 编码,但{place}起解不出来:文件可能已损坏", _RESAVE)
     strange = len(raw) - len(raw.lstrip(_ASCII_BYTES))
@@ -190,17 +314,16 @@ codecs.register_error("wenju-windows", _windows_euro)
 
 
 def _family(label: str) -> str:
+    """An encoding by its name here, those that another includes by that one's; "" if unknown."""
     try:
         name = codecs.lookup(label.strip()).name if label else ""
-    except LookupError:
+    except (LookupError, ValueError):  # ValueError: a null character.
         return ""
-    if name in ("gb2312", "gbk", "gb18030"):
-        return "gb18030"
-    return "big5" if name in ("big5", "cp950", "big5hkscs") else ""
+    return _INCLUDED.get(name, name)
 
 
-def _plausibility(text: str, *, wide: bool) -> float:
-    """Mean weight of the characters of samples from the whole text, in [-3, 3].
+def _evidence(text: str, *, wide: bool) -> tuple[float, int]:
+    """Sum of the weights, each in [-3, 3], of characters from the whole text; how many they are.
 
     Args:
         text: A candidate reading.
@@ -212,14 +335,12 @@ def _plausibility(text: str, *, wide: bool) -> float:
         sample = _ASCII.sub("", sample)
         if len(sample) < 500 and len(text) > _SAMPLE:  # A page that is nearly all mark-up.
             sample = _spread(_ASCII.sub("", text))
-    if not sample:
-        return _MOST
     weights = [(_weight(char), count) for char, count in Counter(sample).items()]
     frequent = sum(count for weight, count in weights if weight == _MOST)
     # Korean in EUC-KR is common characters only, but hardly ever the frequent ones: 0.01.
     if not wide and len(sample) >= 100 and frequent < 0.03 * len(sample):
-        return -_MOST
-    return sum(weight * count for weight, count in weights) / len(sample)
+        return -_MOST * len(sample), len(sample)
+    return sum(weight * count for weight, count in weights), len(sample)
 
 
 def _weight(char: str) -> float:

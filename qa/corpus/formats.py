@@ -1,4 +1,4 @@
-"""Bytes of a plain text, a Markdown or a JSON-lines file come in; documents go out."""
+"""The text of a plain, a Markdown or a JSON-lines file comes in; documents go out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from qa.corpus.encoding import decode
 from qa.corpus.metadata import describe
 from qa.errors import FileError
+from qa.text import spelled
 from qa.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from qa.corpus.encoding import Decoded
 
 _FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _FIELD = re.compile(r"^(\w+)[ \t]*[:：](.*)$", re.MULTILINE)
@@ -23,25 +25,23 @@ _CHINESE_FIELDS = {"标题": "title", "日期": "date", "作者": "author", "来
 _REPAIR = "请改正这一行后重试。"
 
 
-def text(path: str, raw: bytes) -> list[Document]:
+def text(path: str, decoded: Decoded) -> list[Document]:
     """Read a plain text, exactly as decoded."""
-    decoded, encoding = decode(raw)
-    return [Document(id=path, path=path, title="", text=decoded, encoding=encoding)]
+    return [Document(path, path, title="", text=decoded.text, encoding=decoded.encoding)]
 
 
-def markdown(path: str, raw: bytes) -> list[Document]:
+def markdown(path: str, decoded: Decoded) -> list[Document]:
     """Read Markdown, exactly as decoded; title and metadata from front matter or heading."""
-    decoded, encoding = decode(raw)
-    front = _FRONT.match(decoded)
+    front = _FRONT.match(decoded.text)
     fields = _front_matter(front.group(1)) if front else {}
     body = front.end() if front else 0
     return [
         Document(
             id=path,
             path=path,
-            title=fields.get("title", "") or _first_heading(decoded, body),
-            text=decoded,
-            encoding=encoding,
+            title=fields.get("title", "") or _first_heading(decoded.text, body),
+            text=decoded.text,
+            encoding=decoded.encoding,
             metadata=describe(
                 date=fields.get("date", ""),
                 publisher=fields.get("publisher", "") or fields.get("source", ""),
@@ -72,7 +72,7 @@ def _first_heading(decoded: str, start: int) -> str:
     return ""
 
 
-def json_lines(path: str, raw: bytes) -> list[Document]:
+def json_lines(path: str, decoded: Decoded) -> list[Document]:
     """Read JSON lines: ``{"_id" or "id", "title", "text", "date", "publisher", "author"}``.
 
     Only ``text`` is required. A record without an id goes by its line number; one whose text is
@@ -81,10 +81,9 @@ def json_lines(path: str, raw: bytes) -> list[Document]:
     Raises:
         FileError: A line that is no such record, or an id that has been met before.
     """
-    decoded, encoding = decode(raw)
     documents: list[Document] = []
     seen: dict[str, int] = {}
-    for number, line in enumerate(_lines(decoded), 1):
+    for number, line in enumerate(_lines(decoded.text), 1):
         if not line.strip():
             continue
         record = _record(line, number)
@@ -92,16 +91,16 @@ def json_lines(path: str, raw: bytes) -> list[Document]:
             continue
         key = record["_id"] or record["id"] or str(number)
         if key in seen:
-            message = f"第 {number} 行的编号 {key!r} 与第 {seen[key]} 行重复"
+            message = f"第 {number} 行的编号 '{spelled(key)}' 与第 {seen[key]} 行重复"
             raise FileError(message, "请让每条记录的 id 各不相同。")
         seen[key] = number
         documents.append(
             Document(
-                id=f"{path}#{key}",
+                id=f"{path}#{spelled(key)}",
                 path=path,
                 title=record["title"].strip(),
                 text=record["text"],
-                encoding=encoding,
+                encoding=decoded.encoding,
                 metadata=describe(
                     date=record["date"],
                     publisher=record["publisher"] or record["source"],

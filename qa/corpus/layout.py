@@ -127,43 +127,46 @@ def _classified(text: str, paragraphs: list[Line]) -> list[Block]:
     found: list[Block] = []
     gaps = [paragraph.gap for paragraph in paragraphs[1:]]
     usual = max(0, median_low(gaps) - 1) if gaps else 0
+    last: Block | None = None  # That is no caption.
     for index, paragraph in enumerate(paragraphs):
         following = _following(text, paragraphs[index + 1 : index + 4])
         start = paragraph.start
         if jump := _JUMP.match(fold(text[start : min(paragraph.end, start + 40)])):
-            found.append(Block("jump", ((start, start + jump.end()),)))
+            found.append(last := Block("jump", ((start, start + jump.end()),)))
             start += jump.end()
             while start < paragraph.end and text[start].isspace():
                 start += 1
             if start == paragraph.end:
                 continue
         line = replace(paragraph, start=start, gap=max(0, paragraph.gap - usual))
-        kind = _kind(text, line, following, found)
+        kind = _kind(text, line, following, last, is_first=not found)
         found.append(Block(kind, ((start, paragraph.end),)))
+        last = found[-1] if kind != "caption" else last
     return _without_lists(found)
 
 
-def _kind(text: str, paragraph: Line, following: Line | None, before: list[Block]) -> Kind:
+def _kind(
+    text: str, paragraph: Line, following: Line | None, last: Block | None, *, is_first: bool
+) -> Kind:
     if paragraph.end - paragraph.start > _CAPTION_LENGTH:
         return "body"
     content = fold(text[paragraph.start : paragraph.end])
     rest = fold(text[following.start : following.end][:40]) if following else ""
-    last = next((block for block in reversed(before) if block.kind != "caption"), None)
     torn = last is not None and last.kind == "body" and not _finished(text, last)
     if _CAPTION.search(content):
         return "caption"
     if (
         paragraph.gap >= _PICTURE_GAP
-        and before
+        and not is_first
         and (torn or (_FINISHED.search(content) and len(content) <= 60))
     ):
         return "caption"
     if _SOURCE.search(content) and not _FINISHED.search(content.rstrip(":")):
         return "source"
-    sign_off = bool(before) and len(rest) < 40 and not _FINISHED.search(rest)
+    sign_off = not is_first and len(rest) < 40 and not _FINISHED.search(rest)
     if not torn and _is_byline(content, sign_off=sign_off):
         return "byline"
-    longest = HEADING_LENGTH if before or "," in content else _FIRST_HEADING_LENGTH
+    longest = HEADING_LENGTH if not is_first or "," in content else _FIRST_HEADING_LENGTH
     if torn or len(content) > longest or _is_torn(content, rest):
         return "body"
     if "。" in content:
@@ -219,16 +222,23 @@ def _finished(text: str, block: Block) -> bool:
 def _joined(text: str, found: list[Block]) -> list[Block]:
     """Put torn paragraphs together again."""
     result: list[Block] = []
+    spans: list[Span] = []  # Of the last block that is no caption, at ``last``.
+    last = -1
     for block in found:
-        last = len(result) - 1
-        while last >= 0 and result[last].kind == "caption":
-            last -= 1
-        if block.kind == "body" and last >= 0 and result[last].kind == "body":
-            torn = _words_go_on(text, result[last], block) or not _finished(text, result[last])
-            if torn:
-                result[last] = Block("body", result[last].spans + block.spans)
+        if block.kind == "caption":
+            result.append(block)
+            continue
+        if last >= 0 and block.kind == result[last].kind == "body":
+            tail = Block("body", tuple(spans[-2:]))  # More than one: it was torn before.
+            if _words_go_on(text, tail, block) or not _finished(text, tail):
+                spans += block.spans
                 continue
+        if last >= 0:
+            result[last] = replace(result[last], spans=tuple(spans))
+        last, spans = len(result), list(block.spans)
         result.append(block)
+    if last >= 0:
+        result[last] = replace(result[last], spans=tuple(spans))
     return result
 
 

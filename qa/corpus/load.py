@@ -5,33 +5,37 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qa.corpus import formats, office, webpage
+from qa.corpus import apart, formats, webpage
+from qa.corpus.encoding import Decoded, decode
 from qa.errors import FileError, InputError
-from qa.text import visible
+from qa.text import spelled, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from io import BufferedReader
 
     from qa.types import Document
 
 MAX_BYTES = 200 * 1024 * 1024
 """Largest file that is read; a book of a million characters has 3 MB."""
 
-_READERS: dict[str, Callable[[str, bytes], list[Document]]] = {
+_READERS: dict[str, Callable[[str, Decoded], list[Document]]] = {
     ".txt": formats.text,
     ".md": formats.markdown,
     ".markdown": formats.markdown,
-    ".html": webpage.html,
-    ".htm": webpage.html,
-    ".pdf": office.pdf,
-    ".docx": office.docx,
     ".jsonl": formats.json_lines,
 }
+_PAGES = (".html", ".htm")
+_SUFFIXES = (*_READERS, *apart.SUFFIXES)
 _BLANK = re.compile(r"[\s\ufeff\u200b-\u200d\u2060\0]*")
+
+_LEADS_OUT = "链接指向文件夹之外,没有跟随;要收入请加 --follow-links"
+_LEADS_NOWHERE = "链接指向的文件不存在"
+_NO_FILE = "不是普通文件(是文件夹、管道、设备或套接字),没有打开"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +43,35 @@ class SourceFile:
     """A file to read.
 
     Attributes:
-        path: As the user gave it, or found below the folder that the user gave, with ``/``.
+        path: As the user gave it, or found below the folder that the user gave, with ``/``, and
+            ``spelled``.
         absolute: Where it is, links resolved.
+        encoding: What the user says it is in; "" to find out.
+        problem: Why it is not to be opened; "" if it is.
     """
 
     path: str
     absolute: Path
+    encoding: str = ""
+    problem: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its format is one that an encoding can be given for."""
+        return Path(self.path).suffix.lower() in (*_READERS, *_PAGES)
 
 
-def find(paths: Sequence[str | Path]) -> list[SourceFile]:
+def find(paths: Sequence[str | Path], *, follow_links: bool = False) -> list[SourceFile]:
     """List the files at ``paths`` and in the folders among them, at any depth.
 
-    In folders, only known suffixes count; hidden files and folders, Word's lock files (``~$``),
-    links that lead out of the folder and anything that is no regular file are passed over.
+    In folders, only known suffixes count; hidden files and folders and Word's lock files (``~$``)
+    are passed over. Links that lead out of the folder or nowhere, and what is no regular file, are
+    listed with the problem.
 
     Args:
-        paths: Files and folders. A file may be hidden or a link when it is named here.
+        paths: Files and folders, as the system knows them. A file may be hidden or a link when it
+            is named here.
+        follow_links: Take in what links lead to outside of the folder.
 
     Returns:
         Each real file once, sorted by path.
@@ -63,26 +80,33 @@ def find(paths: Sequence[str | Path]) -> list[SourceFile]:
         InputError: A path that does not exist, or a file of a kind that is not read here.
         FileError: A folder that cannot be listed.
     """
-    found: dict[tuple[int, int], SourceFile] = {}
+    found: dict[tuple[int, int] | str, SourceFile] = {}
     for given in paths:
         path = Path(given)
         status = _status(path, str(given))
         if stat.S_ISDIR(status.st_mode):
-            files = list(_inside(path))
+            files = list(_inside(path, follow_links=follow_links))
         else:
             _check_named(path, status)
-            files = [path]
+            files = [(path, "")]
         # A link comes after the file that it leads to.
-        for file in sorted(files, key=lambda file: (file.is_symlink(), file)):
-            there = file.stat()
-            source = SourceFile(file.as_posix(), file.resolve())
-            found.setdefault((there.st_dev, there.st_ino), source)
+        for file, problem in sorted(files, key=lambda one: (one[0].is_symlink(), one)):
+            name = spelled(file.as_posix())
+            try:
+                there = file.lstat() if problem else file.stat()
+            except OSError as error:  # It has just gone.
+                found[name] = SourceFile(
+                    name, file.absolute(), problem=f"无法读取:{_reason(error)}"
+                )
+                continue
+            place = file.absolute() if problem else file.resolve()
+            found.setdefault((there.st_dev, there.st_ino), SourceFile(name, place, problem=problem))
     return sorted(found.values(), key=lambda file: file.path)
 
 
 def is_known(path: Path) -> bool:
     """True for a file of a kind that is read here, by its suffix."""
-    return path.suffix.lower() in _READERS
+    return path.suffix.lower() in _SUFFIXES
 
 
 def is_hidden(name: str) -> bool:
@@ -102,7 +126,7 @@ def _status(path: Path, given: str) -> os.stat_result:
 
 
 def _check_named(path: Path, status: os.stat_result) -> None:
-    known = " ".join(_READERS)
+    known = " ".join(_SUFFIXES)
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{visible(str(path))} 不是普通文件", f"能读的文件:{known}")
     if not is_known(path):
@@ -111,41 +135,68 @@ def _check_named(path: Path, status: os.stat_result) -> None:
         raise InputError(message, f"能读的扩展名:{known}")
 
 
-def _inside(folder: Path) -> Iterator[Path]:
+def _inside(folder: Path, *, follow_links: bool) -> Iterator[tuple[Path, str]]:
+    """Files in a folder, each with the problem that it has; each folder is gone into once."""
     root = folder.resolve()
-    waiting = [folder]
-    while waiting:
-        current = waiting.pop()
+    seen: set[tuple[int, int]] = set()
+    waiting, linked = [folder], list[Path]()
+    while waiting or linked:
+        # Linked folders come last: what is inside ``root`` is found by its own name.
+        current = waiting.pop() if waiting else linked.pop()
         try:
-            entries = list(os.scandir(current))
+            entries = _entries(current, seen)
         except OSError as error:
             if current == folder:
                 message = f"{visible(current.as_posix())}:文件夹无法读取:{_reason(error)}"
                 raise FileError(message, "请检查它的权限,或换一个文件夹。") from error
-            yield current  # Reported as a file that cannot be opened.
+            yield current, f"文件夹无法读取:{_reason(error)}"
             continue
         for entry in entries:
             path = current / entry.name
-            if is_hidden(entry.name):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
-            elif is_known(path) and _belongs(entry, root):
-                yield path
+            mode, problem = _mode(path), ""
+            if entry.is_symlink():
+                problem = _problem_of_link(path, mode, root, follow_links=follow_links)
+            elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                problem = _NO_FILE
+            if stat.S_ISDIR(mode) and not problem:
+                (linked if entry.is_symlink() else waiting).append(path)
+            elif stat.S_ISDIR(mode) or is_known(path):
+                yield path, problem
 
 
-def _belongs(entry: os.DirEntry[str], root: Path) -> bool:
-    """True for a regular file, and for a link to one inside ``root``.
+def _problem_of_link(link: Path, mode: int, root: Path, *, follow_links: bool) -> str:
+    if not mode:
+        return _LEADS_NOWHERE
+    if not follow_links and not _is_inside(link, root):
+        return _LEADS_OUT
+    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else _NO_FILE
 
-    Linked folders never count: inside ``root``, they are found by their own name.
-    """
-    if not entry.is_symlink():
-        return entry.is_file()
+
+def _entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+    """What is in a folder but for hidden files; nothing where it has been ``seen``."""
+    status = folder.stat()
+    place = status.st_dev, status.st_ino
+    if place in seen:
+        return []
+    seen.add(place)
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not is_hidden(entry.name)]
+
+
+def _mode(path: Path) -> int:
+    """What is at a path, links followed; 0 where nothing is."""
     try:
-        target = Path(entry.path).resolve(strict=True)
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
+def _is_inside(link: Path, root: Path) -> bool:
+    """Whether a link leads to something inside ``root``."""
+    try:
+        return link.resolve(strict=True).is_relative_to(root)
     except (OSError, RuntimeError):  # It leads nowhere, or to itself.
         return False
-    return target.is_file() and target.is_relative_to(root)
 
 
 def load(file: SourceFile) -> list[Document]:
@@ -159,37 +210,84 @@ def load(file: SourceFile) -> list[Document]:
         FileError: Unreadable, empty, binary, damaged, too large, or in need of an optional
             package. The message begins with the path.
     """
+    return read(file)[0]
+
+
+def read(
+    file: SourceFile, told: Callable[[int, int], None] | None = None
+) -> tuple[list[Document], Decoded]:
+    """Read a file as ``load`` does; its documents, and how its text was decoded.
+
+    Args:
+        file: What to read. Of a PDF or a Word document, the text is not decoded but extracted.
+        told: Told how many of a document's pages have been read, and how many there are.
+    """
+    suffix = Path(file.path).suffix.lower()
     try:
-        documents = _reader(file)(file.path, _read(file))
+        raw = _bytes(file, suffix)
+        if reader := _READERS.get(suffix):
+            decoded = decode(raw, given=file.encoding)
+            documents = reader(file.path, decoded)
+        elif suffix in _PAGES:
+            decoded = decode(raw, webpage.charset(raw), file.encoding)
+            documents = [
+                replace(document, encoding=decoded.encoding)
+                for document in apart.read(suffix, file.path, decoded.text.encode(), told)
+            ]
+        else:
+            decoded = Decoded("", suffix[1:])
+            documents = apart.read(suffix, file.path, raw, told)
         _refuse_blank(documents)
     except FileError as error:
         shown = visible(file.path)
         raise FileError(f"{shown}:{error.message}", error.advice) from error
-    return documents
+    return documents, decoded
 
 
-def _reader(file: SourceFile) -> Callable[[str, bytes], list[Document]]:
-    suffix = Path(file.path).suffix.lower()
-    if suffix not in _READERS:
-        raise FileError(f"不认识扩展名 {visible(suffix)!r}", f"能读的扩展名:{' '.join(_READERS)}")
-    return _READERS[suffix]
+def opened(path: Path) -> BufferedReader:
+    """Open a file to read it; one that has become a pipe or a device meanwhile is not waited for.
 
+    Raises:
+        FileError: It cannot be opened, is no regular file, or is larger than MAX_BYTES.
+    """
 
-def _read(file: SourceFile) -> bytes:
+    def without_waiting(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
     try:
-        file.path.encode()
-    except UnicodeEncodeError as error:
-        message = "文件名不是 UTF-8 编码(多半是在别的系统上打包的)"
-        raise FileError(message, "请改名后重试,例如用 convmv -f gbk -t utf8。") from error
-    try:
-        with file.absolute.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        _refuse_other(path.stat())
+        stream = open(path, "rb", opener=without_waiting)  # noqa: SIM115
     except OSError as error:
-        raise FileError(
-            f"无法读取:{_reason(error)}", "请检查文件是否还在、权限是否允许。"
-        ) from error
-    if len(raw) > MAX_BYTES:
+        message = f"无法读取:{_reason(error)}"
+        raise FileError(message, "请检查文件是否还在、权限是否允许。") from error
+    try:
+        _refuse_other(os.fstat(stream.fileno()))
+    except FileError:
+        stream.close()
+        raise
+    return stream
+
+
+def _refuse_other(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise FileError(_NO_FILE, "请换成普通文件。")
+    _refuse_large(status.st_size)
+
+
+def _refuse_large(size: int) -> None:
+    if size > MAX_BYTES:
         raise FileError(f"文件超过 {MAX_BYTES >> 20} MB 的上限", "请拆成几个较小的文件。")
+
+
+def _bytes(file: SourceFile, suffix: str) -> bytes:
+    if suffix not in _SUFFIXES:
+        raise FileError(f"不认识扩展名 {visible(suffix)!r}", f"能读的扩展名:{' '.join(_SUFFIXES)}")
+    with opened(file.absolute) as stream:
+        try:
+            raw = stream.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise FileError(f"无法读取:{_reason(error)}", "请检查文件所在的磁盘。") from error
+    _refuse_large(len(raw))
     return raw
 
 

@@ -6,6 +6,7 @@ import io
 import logging
 import re
 import zipfile
+import zlib
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,16 @@ from qa.errors import FileError
 from qa.types import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from pypdf import PdfReader
+    from pypdf import PageObject, PdfReader
 
-MAX_UNPACKED = 32 * 1024 * 1024
-"""Most that a Word document, which is a ZIP archive, may unpack to."""
+MAX_TEXT = 32 * 1024 * 1024
+"""Most that the text of a Word document, which is a ZIP archive of XML, may unpack to."""
+MAX_UNPACKED = 200 * 1024 * 1024
+"""Most that all of it may, pictures included."""
+MAX_MEMBERS = 10_000
+"""Most parts that it may have."""
 
 _RESAVE_PDF = "请用 PDF 阅读器打开后另存为(或打印为)新的 PDF,再重试。"
 _RESAVE_DOCX = "请用 Word 或 WPS 打开后另存为 .docx,再重试。"
@@ -34,6 +39,7 @@ _NO_AUTHOR = re.compile(
     r"微软用户|(windows|office) ?用户|(microsoft office|windows) user)$",
 )
 _GARBLED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
+_INFLATED = ("/FlateDecode", ["/FlateDecode"])
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _BOX = f"{_W}txbxContent"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
@@ -42,21 +48,35 @@ _WRITTEN = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyp
 _HEADING = re.compile(r"(?i)(?:heading|标题)\s*([1-9])$")
 
 
-def pdf(path: str, raw: bytes) -> list[Document]:
-    """Read the text layer of a PDF, pages separated by a blank line."""
-    try:
-        import pypdf
-    except ImportError as error:
-        raise FileError("读取 PDF 需要可选组件", "请运行 pip install 'wenju[pdf]'。") from error
-    logging.getLogger("pypdf").addHandler(logging.NullHandler())  # Else it writes to stderr.
+def pdf(path: str, raw: bytes, told: Callable[[int, int], None]) -> list[Document]:
+    """Read the text layer of a PDF, pages separated by a blank line.
+
+    Args:
+        path: Of the document.
+        raw: The whole file.
+        told: Told how many pages have been read, and how many there are.
+    """
+    import pypdf
+
+    skips = _Skips()  # Without a handler, the library writes to stderr.
+    logging.getLogger("pypdf").handlers = [skips]
     try:
         reader = pypdf.PdfReader(io.BytesIO(raw))
         _decrypt(reader)
-        pages = [page.extract_text() for page in reader.pages]
+        pages: list[str] = []
+        for page in reader.pages:
+            told(len(pages), len(reader.pages))
+            pages.append(page.extract_text())
+            if skips.met or any(map(_is_cut_short, _streams(page))):
+                message = f"PDF 第 {len(pages)} 页的文字读不全,文件可能已损坏"
+                raise FileError(message, _RESAVE_PDF)  # noqa: TRY301
         title, metadata = _pdf_information(reader)
-    except FileError:
+    except (FileError, MemoryError):
         raise
     except Exception as error:  # a damaged file makes pypdf stumble anywhere.
+        if type(error).__name__ == "LimitReachedError":  # Not in all versions.
+            message = "PDF 里有展开后大得不寻常的数据,超过读取的上限"
+            raise FileError(message, _RESAVE_PDF) from error
         raise FileError(f"PDF 已损坏:{type(error).__name__}", _RESAVE_PDF) from error
     text = _mend("\n\n".join(pages))
     if not text.strip():
@@ -68,6 +88,47 @@ def pdf(path: str, raw: bytes) -> list[Document]:
     return [
         Document(id=path, path=path, title=title, text=text, encoding="pdf", metadata=metadata),
     ]
+
+
+class _Skips(logging.Handler):
+    """Notes whether the library says that it skips something.
+
+    Attributes:
+        met: Whether it has.
+    """
+
+    met = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at a message."""
+        self.met |= "skip" in record.getMessage() and record.name == "pypdf._page"
+
+
+def _streams(page: PageObject) -> Iterator[Any]:
+    """The streams that hold a page's text: its content, and the forms that it may show."""
+    content = page.get("/Contents")
+    content = content.get_object() if content is not None else []
+    yield from (one.get_object() for one in (content if isinstance(content, list) else [content]))
+    resources = page.get("/Resources")
+    shown = resources.get_object().get("/XObject") if resources is not None else None
+    for one in shown.get_object().values() if shown is not None else ():
+        if one.get_object().get("/Subtype") == "/Form":
+            yield one.get_object()
+
+
+def _is_cut_short(stream: Any) -> bool:  # noqa: ANN401 - pypdf
+    """True where compressed data breaks off or is damaged: pypdf reads what it can, in silence.
+
+    A checksum behind the data may be missing, as some programs leave it out.
+    """
+    if not hasattr(stream, "_data") or stream.get("/Filter") not in _INFLATED:
+        return False
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflating.decompress(stream._data[2:], MAX_UNPACKED)
+    except zlib.error:
+        return True
+    return not inflating.eof
 
 
 def _decrypt(reader: PdfReader) -> None:
@@ -109,28 +170,38 @@ def _mend(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def docx(path: str, raw: bytes) -> list[Document]:
-    """Read a Word document: headings, paragraphs, tables and text boxes in their order."""
-    try:
-        import docx as python_docx
-    except ImportError as error:
-        raise FileError(
-            "读取 Word 文档需要可选组件", "请运行 pip install 'wenju[docx]'。"
-        ) from error
+def docx(path: str, raw: bytes, told: Callable[[int, int], None]) -> list[Document]:
+    """Read a Word document: headings, paragraphs, tables and text boxes in their order.
+
+    Args:
+        path: Of the document.
+        raw: The whole file.
+        told: Told how many blocks have been read, and how many there are.
+    """
+    import docx as python_docx
+
     _check_archive(raw)
     try:
         document = python_docx.Document(io.BytesIO(raw))
+        _refuse_entities(document)
         styles = {style.style_id: style.name or "" for style in document.styles}
-        text = "\n\n".join(_blocks(document.element.body, styles))
+        blocks: list[str] = []
+        for number, child in enumerate(body := list(document.element.body)):
+            told(number, len(body))
+            blocks += _blocks([child], styles)
         core = document.core_properties
         made_by_hand = core.created and core.author != "python-docx"
         created = core.created.date().isoformat() if made_by_hand else ""
         title, metadata = _named(core.title or "", core.author or "", created)
+    except (FileError, MemoryError):
+        raise
     except Exception as error:  # a damaged file makes python-docx stumble anywhere.
         message = f"Word 文档已损坏,或其实不是 .docx:{type(error).__name__}"
         raise FileError(message, _RESAVE_DOCX) from error
     return [
-        Document(path, path, title, text, encoding="docx", metadata=metadata, markup=True),
+        Document(
+            path, path, title, "\n\n".join(blocks), encoding="docx", metadata=metadata, markup=True
+        ),
     ]
 
 
@@ -139,15 +210,22 @@ def _check_archive(raw: bytes) -> None:
         raise FileError("Word 文档有密码保护,或是旧版 .doc", _RESAVE_DOCX)
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            unpacked = sum(
-                member.file_size
-                for member in archive.infolist()
-                if member.filename.endswith(".xml")
-            )
+            members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
         raise FileError("Word 文档已损坏,或其实不是 .docx", _RESAVE_DOCX) from error
-    if unpacked > MAX_UNPACKED:
-        raise FileError(f"Word 文档的文字部分解压后超过 {MAX_UNPACKED >> 20} MB", _RESAVE_DOCX)
+    # No more than its size is unpacked of a member, whatever is in it.
+    sizes = [m.file_size for m in members if m.filename.endswith((".xml", ".rels"))]
+    if sum(sizes) > MAX_TEXT:
+        raise FileError(f"Word 文档的文字部分解压后超过 {MAX_TEXT >> 20} MB 的上限", _RESAVE_DOCX)
+    if sum(m.file_size for m in members) > MAX_UNPACKED or len(members) > MAX_MEMBERS:
+        message = f"Word 文档解压后超过 {MAX_UNPACKED >> 20} MB 或 {MAX_MEMBERS} 个部件的上限"
+        raise FileError(message, _RESAVE_DOCX)
+
+
+def _refuse_entities(document: Any) -> None:  # noqa: ANN401 - python-docx
+    """Refuse XML with a DTD: entities stay unread, and Word writes none."""
+    if document.element.getroottree().docinfo.doctype:
+        raise FileError("Word 文档里有 DTD,其中的文字读不全", _RESAVE_DOCX)
 
 
 def _blocks(parent: Any, styles: dict[str, str]) -> Iterator[str]:  # noqa: ANN401 - lxml

@@ -1,4 +1,4 @@
-r"""Bytes of a web page come in; a document goes out, with the text that a reader would see.
+r"""The text of a web page comes in; a document goes out, with the text that a reader would see.
 
 The text is written the way Markdown marks headings (``# …``) and list items (``- …``). A
 paragraph that itself begins like a heading is written ``\\# …``, which is Markdown's own way of
@@ -11,13 +11,14 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from qa.corpus.encoding import decode
 from qa.corpus.markup import heading, paragraph
 from qa.corpus.metadata import describe
 from qa.errors import FileError
 from qa.types import Document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bs4 import BeautifulSoup, Tag
 
 _CHARSET = re.compile(rb"<meta[^>]{1,200}charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
@@ -61,11 +62,21 @@ _PUBLISHER = ("contentsource", "source", "og:site_name", "sitename", "publisher"
 _AUTHOR = ("author", "article:author", "og:article:author", "dc.creator")
 
 
-def html(path: str, raw: bytes) -> list[Document]:
-    """Read a web page."""
-    charset = _CHARSET.search(raw[:8192])
-    decoded, encoding = decode(raw, charset.group(1).decode() if charset else "")
-    soup = _parse(decoded)
+def charset(raw: bytes) -> str:
+    """The encoding that a web page says it is in; "" if it does not."""
+    declared = _CHARSET.search(raw[:8192])
+    return declared.group(1).decode() if declared else ""
+
+
+def html(path: str, raw: bytes, told: Callable[[int, int], None]) -> list[Document]:
+    """Read a web page.
+
+    Args:
+        path: Of the document.
+        raw: Its text in UTF-8.
+        told: Not told anything: all is read at once.
+    """
+    soup = _parse(raw.decode())
     page = _Page()
     page.read(soup)
     meta = _meta(soup)
@@ -76,7 +87,7 @@ def html(path: str, raw: bytes) -> list[Document]:
             path=path,
             title=" ".join(title.split()),
             text=page.text(),
-            encoding=encoding,
+            encoding="utf-8",
             metadata=describe(
                 date=_first(meta, _DATE),
                 publisher=_first(meta, _PUBLISHER),

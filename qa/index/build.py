@@ -8,6 +8,7 @@ a run that is stopped goes on where it was.
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ from qa.index.log import VectorLog
 from qa.index.sparse import SparseWriter
 from qa.index.store import FileRecord, IndexFolder, Manifest, take_over
 from qa.index.tokens import bigrams, frequencies
-from qa.text import fold, sentences
+from qa.text import fold, sentences, spelled
 from qa.types import Document, Passage, Progress, Vectors
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from qa.index.encoder import Encoder
 
+_log = logging.getLogger(__name__)
 Source = tuple[FileRecord, Sequence[Document] | None]
 """A file, and what was read from it: nothing where it has a problem; None where it is as before."""
 Cut = Callable[[Document], Sequence[Passage]]
@@ -59,6 +61,7 @@ class Built:
     Attributes:
         manifest: Of the generation in use after the run.
         problems: Files that are not in the index, with the reason.
+        doubtful: Files that are, but may have been read in a wrong encoding.
         embedded: Passages whose vectors were computed.
         kept: Passages whose vectors were taken over.
         changed: False where the index was up to date already.
@@ -71,6 +74,7 @@ class Built:
     kept: int
     changed: bool
     notice: str = ""
+    doubtful: tuple[FileRecord, ...] = ()
 
 
 def context(passage: Passage) -> str:
@@ -135,14 +139,24 @@ def up_to_date(builder: Builder, roots: Sequence[str], files: Sequence[FileRecor
     manifest, before = builder.previous.manifest, builder.previous.files.values()
     if not builder.previous.in_use or manifest is None or list(manifest.roots) != list(roots):
         return None
-    if (manifest.model, manifest.memory) != (builder.encoder.key, builder.memory):
+    made = manifest.model, manifest.memory, manifest.follow_links
+    if made != (builder.encoder.key, builder.memory, builder.follow_links):
         return None
-    if {(f.path, f.absolute, f.sha256) for f in files} != {
-        (f.path, f.absolute, f.sha256) for f in before
+    if {(f.path, f.absolute, f.sha256, f.given) for f in files} != {
+        (f.path, f.absolute, f.sha256, f.given) for f in before
     }:
         return None
-    problems = tuple(file for file in before if file.problem)
-    return Built(manifest, problems, 0, manifest.passages, changed=False)
+    built = Built(manifest, (), 0, manifest.passages, changed=False)
+    return _with_files(built, before)
+
+
+def _with_files(built: Built, files: Iterable[FileRecord]) -> Built:
+    """What was done, with the files of which people should know."""
+    problems, doubtful = [], []
+    for file in files:
+        problems += [file] if file.problem else []
+        doubtful += [file] if file.is_doubtful else []
+    return replace(built, problems=tuple(problems), doubtful=tuple(doubtful))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +169,7 @@ class Builder:
         encoder: Embeds what that has no vector of.
         progress: Told of the embedding.
         memory: Megabytes that vectors may take when the index is searched.
+        follow_links: Whether links that lead out of the paths are followed.
     """
 
     index: IndexFolder
@@ -162,6 +177,7 @@ class Builder:
     encoder: Encoder
     progress: Progress
     memory: int
+    follow_links: bool = False
 
     def build(
         self, roots: Sequence[str], sources: Iterable[Source], cut: Cut, model: tuple[str, str]
@@ -169,7 +185,7 @@ class Builder:
         """Write a new generation and make it the one in use.
 
         Args:
-            roots: The paths that the corpus comes from, as given; kept for the next run.
+            roots: The paths that the corpus comes from, ``spelled``; kept for the next run.
             sources: Files with their documents; consumed as they come.
             cut: Makes passages of a document.
             model: The name that the user gave the encoder's model, "" for the default, and the
@@ -191,7 +207,7 @@ class Builder:
                 number=self.index.next_number(),
                 created=_now(),
                 roots=tuple(roots),
-                base=str(Path.cwd()),
+                base=spelled(str(Path.cwd())),
                 model=self.encoder.key,
                 model_name=model[0],
                 model_folder=model[1],
@@ -202,13 +218,14 @@ class Builder:
                 vectors=0,
                 dense={},
                 memory=self.memory,
+                follow_links=self.follow_links,
             )
             with closing(_Vectors(aside, self, same_rows=text.same_rows)) as vectors:
                 made = vectors.make("编码") if len(vectors.missing) <= SOON else 0
                 built = self._publish(aside, manifest, vectors, made, started)
         if vectors.missing:
             built = self.complete()
-        return replace(built, problems=tuple(f for f in text.files if f.problem))
+        return _with_files(built, text.files)
 
     def complete(self) -> Built:
         """Make the vectors that the generation in use lacks; a run that is stopped is gone on with.
@@ -286,6 +303,8 @@ class _Vectors:
             for row, digest in self._digests.items()
             if row not in self._taken and digest not in self._log
         }
+        if kept := len(self._log):
+            _log.info("接着上次中断的:已算好 %d 个向量", kept)
 
     @property
     def lacking(self) -> int:
@@ -442,6 +461,7 @@ class _Text:
                         catalog.move(document.id, document.record)
                     continue
                 passages = cut(document)
+                _log.debug("收入 %s《%s》%s", document.id, document.title, document.text)
                 texts = [searched_text(passage) for passage in passages]
                 yield _New(document, passages, texts), texts
         self._there |= {id_ for id_, entry in self._before.items() if entry.path in same}
@@ -459,7 +479,8 @@ def text_digest(text: str) -> bytes:
 def _changes(before: dict[str, FileRecord], now: Sequence[FileRecord]) -> dict[str, int]:
     paths = {file.path for file in now}
     added = sum(file.path not in before for file in now)
-    same = sum(file.path in before and before[file.path].sha256 == file.sha256 for file in now)
+    known = {(file.path, file.sha256, file.given) for file in before.values()}
+    same = sum((file.path, file.sha256, file.given) in known for file in now)
     removed = sum(path not in paths for path in before)
     return {"added": added, "changed": len(now) - added - same, "removed": removed, "same": same}
 

@@ -15,13 +15,14 @@ from typing import Any
 from qa.errors import IndexDamaged
 from qa.index.rows import Rows
 from qa.index.store import FileRecord
-from qa.text import fold
+from qa.text import fold, spelled
 from qa.types import Article, Document, Passage, Within
 
 _SCHEMA = """
 CREATE TABLE files (
     path TEXT PRIMARY KEY, absolute TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
-    encoding TEXT NOT NULL, problem TEXT NOT NULL
+    encoding TEXT NOT NULL, problem TEXT NOT NULL, given TEXT NOT NULL, confidence REAL NOT NULL,
+    alternatives TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE documents (
     id TEXT NOT NULL UNIQUE, path TEXT NOT NULL, title TEXT NOT NULL, encoding TEXT NOT NULL,
@@ -101,8 +102,8 @@ class CatalogWriter:
         """Put files, read or not, in the place of those that there were."""
         self._connection.execute("DELETE FROM files")
         self._connection.executemany(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)",
-            ((f.path, f.absolute, f.size, f.sha256, f.encoding, f.problem) for f in files),
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ((*values, " ".join(close)) for *values, close in map(astuple, files)),
         )
 
     def remove_document(self, document_id: str) -> list[int]:
@@ -325,17 +326,17 @@ class Catalog:
 
     def files(self) -> list[FileRecord]:
         """All files met when indexing, by path."""
-        return [FileRecord(*values) for values in self._query("SELECT * FROM files ORDER BY path")]
+        return [_file(values) for values in self._query("SELECT * FROM files ORDER BY path")]
 
     def file(self, path: str) -> FileRecord | None:
         """The file with a path as the user gave it."""
         found = self._query("SELECT * FROM files WHERE path = ?", path)
-        return FileRecord(*found[0]) if found else None
+        return _file(found[0]) if found else None
 
     def file_at(self, absolute: Path) -> FileRecord | None:
         """The file at a place."""
-        found = self._query("SELECT * FROM files WHERE absolute = ?", str(absolute))
-        return FileRecord(*found[0]) if found else None
+        found = self._query("SELECT * FROM files WHERE absolute = ?", spelled(str(absolute)))
+        return _file(found[0]) if found else None
 
     def digests(self) -> Iterator[tuple[int, bytes]]:
         """The rows in order, each with the digest of what is embedded of its passage."""
@@ -355,6 +356,10 @@ class Catalog:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _file(values: Sequence[Any]) -> FileRecord:
+    return replace(FileRecord(*values), alternatives=tuple(values[-1].split()))
 
 
 def _document(values: Sequence[Any]) -> Document:

@@ -1,14 +1,12 @@
 """Texts in, the words of each out: in other processes on all cores where there are many texts.
 
-Cutting takes two thirds of the time in which text and terms are written. The workers are plain
-processes that read and write lines of JSON, so that a program that indexes needs no guard around
-its own start, as it would with multiprocessing.
+Cutting takes two thirds of the time in which text and terms are written. The workers read and
+write lines of JSON.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import deque
@@ -16,12 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
 from qa.index.encoder import cores
 from qa.index.tokens import Words
+from qa.worker import start
 
 _Item = TypeVar("_Item")
 
@@ -85,17 +83,8 @@ class Cutting:
         return ThreadPoolExecutor(cores())
 
     def _start(self) -> None:
-        package = str(Path(__file__).parents[2])
-        paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         for _ in range(cores()):
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "qa.index.cutting"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": paths},
-                start_new_session=True,  # Ctrl-C is for the one who started it.
-            )
+            worker = start("qa.index.cutting")
             self._started.append(worker)
             self._idle.put(worker)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,15 +36,28 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tantivy tells of a disk that fails, or is full, with a ValueError, wherever it meets it."""
+    try:
+        yield
+    except ValueError as error:
+        raise OSError(str(error)) from error
+
+
 class SparseWriter:
-    """Writes into a folder: a new index, or one that is there already."""
+    """Writes into a folder: a new index, or one that is there already.
+
+    Each of its methods raises OSError where that cannot be written.
+    """
 
     def __init__(self, folder: Path) -> None:
         import tantivy
 
         folder.mkdir(parents=True, exist_ok=True)
-        self._index = tantivy.Index(_schema(), str(folder), reuse=True)
-        self._writer = self._index.writer(_HEAP, num_threads=1)
+        with _writing():
+            self._index = tantivy.Index(_schema(), str(folder), reuse=True)
+            self._writer = self._index.writer(_HEAP, num_threads=1)
 
     def add(self, row: int, words: str, bigrams: str) -> None:
         """Add the terms of the passage in ``row``, with spaces between."""
@@ -53,7 +67,8 @@ class SparseWriter:
         document.add_unsigned("row", row)
         document.add_text("words", words)
         document.add_text("bigrams", bigrams)
-        self._writer.add_document(document)
+        with _writing():
+            self._writer.add_document(document)
 
     def remove(self, rows: Iterable[int]) -> None:
         """Remove the passages in ``rows``."""
@@ -61,23 +76,21 @@ class SparseWriter:
 
         for row in rows:
             query = tantivy.Query.term_query(self._index.schema, "row", row)
-            self._writer.delete_documents_by_query(query)
+            with _writing():
+                self._writer.delete_documents_by_query(query)
 
     def commit(self) -> None:
-        """Make what was done last.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        try:
+        """Make what was done last."""
+        with _writing():
             self._writer.commit()
-        except ValueError as error:
-            raise OSError(str(error)) from error
 
     def close(self) -> None:
         """Drop what was not committed, and wait until nothing writes to the folder."""
-        self._writer.rollback()
-        self._writer.wait_merging_threads()
+        with _writing():
+            try:
+                self._writer.rollback()
+            finally:
+                self._writer.wait_merging_threads()
 
 
 def _open(folder: Path) -> tuple[tantivy.Schema, tantivy.Searcher]:

@@ -17,6 +17,7 @@ generation is used.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -28,7 +29,10 @@ from typing import Any, TypeVar
 
 from qa.errors import IndexBusy, IndexDamaged, IndexMissing
 from qa.index import seal
+from qa.text import unspelled
+from qa.types import SURE
 
+_log = logging.getLogger(__name__)
 _Opened = TypeVar("_Opened")
 
 FORMAT = 3
@@ -46,12 +50,15 @@ class FileRecord:
     """A file of the corpus as it was when indexed.
 
     Attributes:
-        path: As the user gave it.
-        absolute: Where it is.
+        path: As the user gave it, ``spelled``.
+        absolute: Where it is, ``spelled``.
         size: In bytes.
-        sha256: Of its bytes, in hexadecimal.
+        sha256: Of its bytes, in hexadecimal; "" if they were not read.
         encoding: What it was read with; "" if it could not be read.
         problem: Why it is not in the index; "" if it is.
+        given: The encoding that the user said it is in, "" if none.
+        confidence: Probability in [0, 1] that ``encoding`` is right.
+        alternatives: Encodings that are nearly as likely, best first.
     """
 
     path: str
@@ -60,13 +67,27 @@ class FileRecord:
     sha256: str
     encoding: str = ""
     problem: str = ""
+    given: str = ""
+    confidence: float = 1.0
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it was read in an encoding that may not be its own."""
+        return not self.problem and self.confidence < SURE
+
+    @property
+    def place(self) -> Path:
+        """Where it is, as the system knows it."""
+        return Path(unspelled(self.absolute))
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a generation is, and the size and SHA-256 of each of its files.
 
-    ``roots`` are the paths of the corpus as the user gave them, in the working folder ``base``.
+    ``roots`` are the paths of the corpus as the user gave them, in the working folder ``base``, all
+    ``spelled``; ``follow_links`` says whether links out of them were followed.
     ``vectors`` counts the passages that have one; ``dense`` says how they are searched
     in at most ``memory`` megabytes. ``seal`` is the checksum of all that the manifest says.
     """
@@ -85,6 +106,7 @@ class Manifest:
     vectors: int
     dense: Mapping[str, str | int | float]
     memory: int
+    follow_links: bool = False
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     format: int = FORMAT
     seal: str = ""
@@ -206,17 +228,23 @@ class IndexFolder:
             try:
                 generation, manifest = self.current()
                 self.check(generation, manifest)
-                return use(generation, manifest), ""
+                opened = use(generation, manifest)
             except IndexDamaged as error:
                 if damage and error.message == damage.message:
                     break  # Else another was swapped in meanwhile.
                 damage = error
+            else:
+                _log.info("打开索引 %s", generation)
+                return opened, ""
+        _log.info("%s", damage.message)
         for generation in self.generations():
             with suppress(IndexDamaged):
                 manifest = self.manifest(generation)
                 self.check(generation, manifest)
                 notice = f"{damage.message};改用第 {manifest.number} 代({manifest.created})。"
-                return use(generation, manifest), notice + _REPAIR
+                opened = use(generation, manifest)
+                _log.info("改用 %s", generation)
+                return opened, notice + _REPAIR
         raise damage
 
     @contextmanager
@@ -259,8 +287,7 @@ class IndexFolder:
     @contextmanager
     def new_generation(self) -> Iterator[Path]:
         """An empty folder to write a generation into; removed again unless ``publish`` took it."""
-        for leftover in self.path.glob(f"{_ASIDE}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        self._remove_leftovers()
         folder = self.path / f"{_ASIDE}{os.getpid()}"
         folder.mkdir()
         try:
@@ -347,11 +374,19 @@ class IndexFolder:
         with suppress(OSError):
             shutil.rmtree(generation.rename(self.path / f"{_ASIDE}{generation.name}"))
 
-    def remove_damaged(self) -> None:
-        """Remove generations that are not in use and could not be: reads them all."""
-        (in_use, _), whole = self.current(), [g for g, _ in self.usable(whole=True)]
+    def _remove_leftovers(self) -> None:
+        for leftover in self.path.glob(f"{_ASIDE}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Remove what a run that was stopped did not, and what is damaged: reads all generations.
+
+        As in ``publish``, the one in use, which is whole, stays, and one other.
+        """
+        self._remove_leftovers()
+        whole = [g for g, m in self.usable(whole=True) if m.vectors == m.passages]
         for generation in self.generations():
-            if generation not in (in_use, *whole):
+            if generation not in whole[:2]:
                 self._remove(generation)
 
     def remove_logs(self) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from qa.errors import IndexDamaged
 from qa.index.catalog import Catalog
@@ -15,6 +18,7 @@ from qa.query.fusion import Fused, fuse
 from qa.text import coverage, fold, sentences
 from qa.types import Embedder, Hit, Passage, Topic, Vectors
 
+_log = logging.getLogger(__name__)
 POOL = 100
 """Rows that each leg contributes to the fusion."""
 WEIGHTS = {"dense": 1.0, "words": 1.0, "bigrams": 1.0}
@@ -56,14 +60,22 @@ class HybridRetriever:
             k: At least 1.
             topic: The article that the conversation is about: the share "topic".
         """
+        times = [time.perf_counter()]
+
+        def timed(found: dict[int, float]) -> dict[int, float]:
+            times.append(time.perf_counter())
+            return found
+
         folded = fold(question)
         vector = self.embedder.encode_queries([folded])[0]
         pool = max(POOL, k)
+        timed({})
         legs = {
-            "dense": self._nearest(vector, pool),
-            "words": self.sparse.search("words", self.words(folded), pool, self.allowed),
-            "bigrams": self.sparse.search("bigrams", bigrams(folded), pool, self.allowed),
+            "dense": timed(self._nearest(vector, pool)),
+            "words": timed(self.sparse.search("words", self.words(folded), pool, self.allowed)),
+            "bigrams": timed(self.sparse.search("bigrams", bigrams(folded), pool, self.allowed)),
         }
+        found = [len(leg) for leg in legs.values()]
         fused = fuse(legs, WEIGHTS)
         best = fused[: max(RERANKED, k)]
         if topic:
@@ -80,7 +92,7 @@ class HybridRetriever:
         best = [alike[0] for alike in same][:k]
         if self.dense:
             legs["dense"] |= self.dense.scores(vector, [fused.row for fused in best])
-        return [
+        hits = [
             Hit(
                 passage=passages[fused.row],
                 path=located[fused.row].path,
@@ -96,6 +108,19 @@ class HybridRetriever:
             )
             for rank, fused in enumerate(best, 1)
         ]
+        timed({})
+        _log.info(
+            "检索:语义 %d 段、词 %d 段、二字 %d 段,取 %d 段;"
+            "编码问题 %.4f、语义 %.4f、词 %.4f、二字 %.4f、其余 %.4f 秒",
+            *(*found, len(hits)),
+            *(after - before for before, after in pairwise(times)),
+        )
+        _log.debug("问题:%s", question)
+        for hit in hits:
+            _log.debug(
+                "%d. %s《%s》%s", hit.rank, hit.path, hit.passage.article.title, hit.passage.text
+            )
+        return hits
 
     def _nearest(self, vector: Vectors, k: int) -> dict[int, float]:
         if not self.dense:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import re
 import threading
@@ -19,6 +20,7 @@ from qa.errors import EndpointError, InputError, QAError
 if TYPE_CHECKING:
     import httpx2
 
+_log = logging.getLogger(__name__)
 _LARGEST = 1_000_000
 """Bytes of one reply: what passes it is no answer."""
 _AGAIN = (429, 500, 502, 503, 504)
@@ -94,6 +96,7 @@ class Endpoint:
                 if begun or number == len(_PAUSES):
                     raise EndpointError(str(error)) from error
                 pause = min(max(_PAUSES[number], error.after), _LONGEST_PAUSE)
+                _log.info("语言模型 %s:%.1f 秒后再试", self.url, pause, exc_info=error)
                 if time.monotonic() + pause > deadline:
                     raise EndpointError(str(error)) from error
                 time.sleep(pause)
@@ -143,7 +146,10 @@ class Endpoint:
             "temperature": 0.0,
             "max_tokens": self.max_tokens,
         }
+        started = time.monotonic()
         with self._sent(body, deadline) as response:
+            status, waited = response.status_code, time.monotonic() - started
+            _log.info("语言模型 %s(%s):HTTP %d,%.2f 秒", self.url, self.model, status, waited)
             if response.status_code != 200:
                 _refused(response)
             reason = ""
@@ -155,6 +161,7 @@ class Endpoint:
                 reason = ended or reason
                 if piece:
                     yield piece
+            _log.info("语言模型说完,共 %.2f 秒", time.monotonic() - started)
             if not reason:
                 raise EndpointError("语言模型的回答没有说完就断了。")
             if reason == "length":

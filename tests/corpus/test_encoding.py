@@ -8,8 +8,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from qa.corpus.encoding import decode
-from qa.errors import FileError
+from qa.corpus import encoding
+from qa.corpus.encoding import Decoded
+from qa.errors import FileError, InputError
+from qa.types import SURE
 
 SEEDS = sorted((Path(__file__).parents[2] / "seeds").glob("*.txt"))
 SIMPLIFIED = (
@@ -21,6 +23,12 @@ TRADITIONAL = (
     "威廉‧瓊斯發現印歐語系，對西方文字學的發展貢獻不少～1786年，亞洲協會舉行會議。\n"
 )
 HONG_KONG = "喺華富邨，衞生署人員派發口罩；啟德嘅街坊話，政府應該同市民講清楚。\n"
+
+
+def decode(raw: bytes, declared: str = "") -> tuple[str, str]:
+    """The text and the name of its encoding."""
+    decoded = encoding.decode(raw, declared)
+    return decoded.text, decoded.encoding
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda path: path.name[:3])
@@ -264,3 +272,77 @@ def test_any_text_comes_back_from_an_encoding_with_a_mark_or_is_refused(
         assert decode(MARKS[mark] + text.encode(mark)) == (text, mark)
     except FileError as error:
         assert "控制字符" in error.message
+
+
+class TestConfidence:
+    @pytest.mark.parametrize("codec", ["gb18030", "utf-16-le", "utf-16-be", "utf-8"])
+    def test_a_sentence_leaves_no_doubt(self, codec: str) -> None:
+        decoded = encoding.decode(SIMPLIFIED[:40].encode(codec))
+        assert decoded.confidence > 0.999
+        assert decoded.alternatives == ()
+
+    @pytest.mark.parametrize(
+        ("text", "codec", "other"),
+        [
+            ("3 電源管", "big5", {"gb18030", "big5"}),  # Three common characters in GBK, too.
+            ("付工程材料", "gbk", {"gb18030", "big5"}),
+            ("id 13 系统", "gbk", {"utf-8", "gb18030"}),  # Two bytes that pass for UTF-8.
+            ("在", "utf-16-le", {"utf-8", "utf-16-le"}),  # "(W"
+        ],
+    )
+    def test_a_word_that_reads_either_way_is_doubtful_and_the_other_way_is_named(
+        self, text: str, codec: str, other: set[str]
+    ) -> None:
+        decoded = encoding.decode(text.encode(codec))
+        assert decoded.confidence < SURE
+        assert other <= {decoded.encoding, *decoded.alternatives}
+
+    def test_a_mark_or_plain_english_leaves_no_doubt(self) -> None:
+        for raw in (b"\xef\xbb\xbf" + "在".encode(), b"", b"plain words", b"a" * 1000, b"id 1\n"):
+            assert encoding.decode(raw).confidence >= SURE
+
+    def test_what_a_page_declares_weighs(self) -> None:
+        raw = "第3智".encode("big5")
+        assert encoding.decode(raw).confidence < SURE <= encoding.decode(raw, "big5").confidence
+
+
+class TestGiven:
+    @pytest.mark.parametrize(
+        ("label", "name"),
+        [("GBK", "gb18030"), ("cp950", "big5"), ("UTF8", "utf-8"), ("utf_16_le", "utf-16-le")],
+    )
+    def test_encodings_go_by_all_their_names(self, label: str, name: str) -> None:
+        assert encoding.named(label) == name
+
+    @pytest.mark.parametrize("label", ["latin-1", "no-such", "", "euc_kr", "a\0b", "rot13"])
+    def test_what_is_not_read_here_is_refused_with_what_is(self, label: str) -> None:
+        with pytest.raises(InputError) as caught:
+            encoding.named(label)
+        assert "gb18030 big5" in caught.value.advice
+
+    def test_it_is_read_as_the_user_says(self) -> None:
+        raw = "付工程材料".encode("gbk")
+        assert encoding.decode(raw).text == "葆馱最第蹋"
+        assert encoding.decode(raw, given="gb18030") == Decoded("付工程材料", "gb18030")
+
+    def test_it_is_refused_where_it_cannot_be_read_so(self) -> None:
+        raw = "第一行\n第二行有字".encode("gbk")
+        with pytest.raises(FileError, match=r"指定的编码是 utf-8,但第 1 字节\(第 1 行\)") as caught:
+            encoding.decode(raw, given="utf-8")
+        assert "--encoding" in caught.value.advice
+        with pytest.raises(FileError, match="文件开头标明是 utf-8"):
+            encoding.decode(b"\xef\xbb\xbf" + SIMPLIFIED.encode(), given="gb18030")
+        marked = b"\xff\xfe" + SIMPLIFIED.encode("utf-16-le")
+        assert encoding.decode(marked, given="utf-16-le").text == SIMPLIFIED
+
+
+@given(raw=st.binary(max_size=60))
+def test_confidence_is_a_probability_and_alternatives_are_other_encodings(raw: bytes) -> None:
+    try:
+        decoded = encoding.decode(raw)
+    except FileError:
+        return
+    assert 0.5 <= decoded.confidence <= 1 or decoded.alternatives
+    assert decoded.encoding not in decoded.alternatives
+    for name in decoded.alternatives:
+        assert encoding.decode(raw, given=name).text != decoded.text

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from qa.corpus import load as loading
 from qa.corpus.load import SourceFile, find, load
 from qa.errors import FileError, InputError
-from qa.text import squeeze
+from qa.text import spelled, squeeze
 from qa.types import Document
 
 NEWS = "黔江区城东街道以“三个做好”推进“双融行动”。今年7月以来,面对面解决基层群众实际难题。\n"
@@ -93,13 +93,46 @@ class TestFind:
         (folder / "folder").symlink_to(tmp_path / "外", target_is_directory=True)
         (folder / "nowhere.txt").symlink_to(tmp_path / "gone.txt")
         (folder / "self.txt").symlink_to(folder / "self.txt")
-        assert find([folder]) == []
-        assert len(find([folder / "file.txt"])) == 1  # Named by the user: followed.
+        problems = {file.path.rpartition("/")[2]: file.problem for file in find([folder])}
+        assert {name for name, said in problems.items() if "--follow-links" in said} == {
+            "file.txt",
+            "folder",
+        }
+        assert {name for name, said in problems.items() if "不存在" in said} == {
+            "nowhere.txt",
+            "self.txt",
+        }
+        assert not find([folder / "file.txt"])[0].problem  # Named by the user: followed.
+
+    def test_links_are_followed_where_asked_and_never_in_circles(self, tmp_path: Path) -> None:
+        outside, folder = tmp_path / "外", tmp_path / "库"
+        (outside / "深").mkdir(parents=True)
+        (folder / "真").mkdir(parents=True)
+        for path in (outside / "a.txt", outside / "深" / "b.txt", folder / "真" / "c.txt"):
+            path.write_text(NEWS, encoding="utf-8")
+        (folder / "一个.txt").symlink_to(outside / "a.txt")
+        (folder / "外面").symlink_to(outside)
+        (folder / "A在前").symlink_to(folder / "真")
+        (outside / "深" / "回来").symlink_to(tmp_path)
+        (folder / "自己").symlink_to(folder)
+        found = find([folder], follow_links=True)
+        assert {file.absolute for file in found} == {
+            outside / "a.txt",
+            outside / "深" / "b.txt",
+            folder / "真" / "c.txt",
+        }
+        assert [file.problem for file in found] == [""] * 3
+        assert f"{folder.as_posix()}/真/c.txt" in {file.path for file in found}
+        inside = [file.path for file in find([folder]) if not file.problem]
+        assert inside == [f"{folder.as_posix()}/真/c.txt"]
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
     def test_a_pipe_is_never_opened(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe.txt")
-        assert find([tmp_path]) == []
+        (pipe,) = find([tmp_path])
+        assert "不是普通文件" in pipe.problem
+        with pytest.raises(FileError, match="不是普通文件"):  # It was a file when it was found.
+            load(SourceFile("pipe.txt", pipe.absolute))
         with pytest.raises(InputError, match="不是普通文件"):
             find([tmp_path / "pipe.txt"])
 
@@ -159,7 +192,7 @@ class TestAnyFile:
         with pytest.raises(FileError, match=r"^a\.txt:无法读取:不存在"):
             load(SourceFile("a.txt", tmp_path / "a.txt"))
         (tmp_path / "b.txt").mkdir()
-        with pytest.raises(FileError, match="不是文件"):
+        with pytest.raises(FileError, match="不是普通文件"):
             load(SourceFile("b.txt", tmp_path / "b.txt"))
 
     def test_a_kind_that_is_not_read_here_is_refused(self, tmp_path: Path) -> None:
@@ -172,15 +205,13 @@ class TestAnyFile:
         assert "超过 1 MB" in refused(tmp_path / "a.txt", b"a" * ((1 << 20) + 1)).message
         assert len(read(tmp_path / "a.txt", b"a" * (1 << 20)).text) == 1 << 20
 
-    def test_a_name_that_is_no_utf_8_is_refused_before_it_breaks_an_index(
-        self, tmp_path: Path
-    ) -> None:
+    def test_a_name_that_is_no_utf_8_is_spelled_out(self, tmp_path: Path) -> None:
         raw_name = os.fsencode(tmp_path) + b"/" + "新闻.txt".encode("gbk")
         Path(os.fsdecode(raw_name)).write_text(NEWS, encoding="utf-8")
         (file,) = find([tmp_path])
-        with pytest.raises(FileError, match="文件名不是 UTF-8") as caught:
-            load(file)
-        caught.value.message.encode()
+        assert file.path == f"{tmp_path.as_posix()}/\\xd0\\xc2\\xce\\xc5.txt"
+        (document,) = load(file)
+        assert (document.path, document.text) == (file.path, NEWS)
 
     def test_line_ends_are_kept(self, tmp_path: Path) -> None:
         text = "第一行\r\n第二行\r第三行\u2028完\n"
@@ -565,7 +596,8 @@ def test_records_that_are_written_are_read(
     path.write_text("\n".join(lines), "utf-8", newline="\r\n")
     found = load(SourceFile("a.jsonl", path))
     assert [(one.id, one.text, one.record) for one in found] == [
-        (f"a.jsonl#{record['id']}", record["text"], line) for line, record in enumerate(records, 1)
+        (f"a.jsonl#{spelled(record['id'])}", record["text"], line)
+        for line, record in enumerate(records, 1)
     ]
     assert {one.title for one in found} == {said.strip()}
     assert {one.metadata.get("author", "") for one in found} == {" ".join(said.split())}
