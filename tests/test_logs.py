@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import subprocess
+import shutil
 import sys
 from pathlib import Path
 
@@ -76,8 +77,9 @@ def test_text_is_in_the_log_only_where_it_is_asked_for(folder, tmp_path, asked_f
         name = command.partition(" ")[0]
         if name == "index":
             # Anew, so that all is read.
-            for place in folder.glob("索引/CURRENT"):
-                place.unlink()
+            for place in folder.glob("索引/generation-*"):
+                shutil.rmtree(place)
+            (folder / "索引" / "CURRENT").unlink(missing_ok=True)
         stdin = f"{QUESTION}\n/open 9:{SECRET}\n/quit\n"
         done = run(name, *arguments, "--index", folder / "索引", *options, stdin=stdin)
         told = file.read_text("utf-8")

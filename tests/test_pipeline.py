@@ -22,7 +22,7 @@ from qa.index.store import IndexFolder
 from qa.pipeline import locate
 from qa.reader.citations import Standing, cite
 from qa.render import show_command
-from qa.text import squeeze
+from qa.text import spelled, squeeze
 from qa.types import Document, Hit
 
 SEEDS = Path(__file__).parents[1] / "seeds"
@@ -287,7 +287,8 @@ class TestLocate:
         self, tmp_path_factory, name, lines, record
     ):
         written = "\r\n".join(["沙湖镇年鉴", "沙湖镇有山。", *lines])
-        document = Document(f"{name}#1" if record else name, name, "", written, "utf-8", {}, record)
+        path = spelled(name)
+        document = Document(f"{path}#1" if record else path, path, "", written, "utf-8", {}, record)
         found = passages(document)
         place = tmp_path_factory.mktemp("catalog") / "catalog.sqlite"
         writer = CatalogWriter(place)
@@ -297,7 +298,7 @@ class TestLocate:
         catalog = Catalog(place)
         for passage in found:
             whole = [(0, len(passage.text))]
-            for cited in cite(document, Hit(passage, name, (1, 1), 1.0, 1, {}, {}), whole):
+            for cited in cite(document, Hit(passage, path, (1, 1), 1.0, 1, {}, {}), whole):
                 *_, where = shlex.split(show_command(cited, ""))
                 shown = locate(catalog, where)
                 assert (shown.document_id, shown.span, shown.lines, shown.title) == (
@@ -397,11 +398,11 @@ class TestOpening:
             """Another process is done with a new generation right after CURRENT was read."""
 
             def current(self):
-                generation = super().current()
-                if generation.name == "generation-1":
+                generation, manifest = super().current()
+                if manifest.number == 1:
                     (tmp_path / "库" / "新.txt").write_text("新桥镇有三座塔。", "utf-8")
                     QA.build([tmp_path / "库"], index=place)
-                return generation
+                return generation, manifest
 
         assert QA(Swapped(place)).ask("沙湖镇有几座水厂?").text == "四座"
 

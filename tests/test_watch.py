@@ -223,7 +223,7 @@ def test_a_name_that_is_not_utf_8_ends_nothing(index, corpus):
     updates = watch(index)
     came(updates)
     Path(os.fsdecode(bytes(corpus) + b"/" + "乙.txt".encode("gbk"))).write_text("乙", "utf-8")
-    assert "不是 UTF-8" in came(updates).problems[0].problem
+    assert changes(came(updates)) == (1, 0, 0)
     write(corpus / "丙.txt", "丙县2023年修路9公里。")
     assert changes(came(updates)) == (1, 0, 0)
 
@@ -307,7 +307,7 @@ def test_the_command_says_each_update_and_ends_with_ctrl_c(index, corpus):
         (corpus / "坏\x1b.txt").write_bytes("好的文字".encode() + b"\xff\xfe\x80")
         assert "+1 ~0 −0 个文件" in process.stdout.readline()
         assert "没有收入" in (line := process.stdout.readline())
-        assert "坏␛.txt:" in line
+        assert r"坏\x1b.txt:" in line
         write(corpus / "甲.txt", "甲县2023年修路65公里。")
         assert "+0 ~1 −0 个文件" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
