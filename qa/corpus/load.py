@@ -45,7 +45,7 @@ class SourceFile:
     Attributes:
         path: As the user gave it, or found below the folder that the user gave, with ``/``, and
             ``spelled``.
-        absolute: Where it is, links resolved.
+        absolute: Where it is, links resolved but for one that is not followed.
         encoding: What the user says it is in; "" to find out.
         problem: Why it is not to be opened; "" if it is.
     """
@@ -99,7 +99,8 @@ def find(paths: Sequence[str | Path], *, follow_links: bool = False) -> list[Sou
                     name, file.absolute(), problem=f"无法读取:{_reason(error)}"
                 )
                 continue
-            place = file.absolute() if problem else file.resolve()
+            # Of a link that is not followed, its own place.
+            place = file.parent.resolve() / file.name if problem else file.resolve()
             found.setdefault((there.st_dev, there.st_ino), SourceFile(name, place, problem=problem))
     return sorted(found.values(), key=lambda file: file.path)
 

@@ -207,6 +207,15 @@ class TestSize:
         assert max(len(passage.text) for passage in found) <= 1.5 * SIZE
         assert sum(len(passage.text) for passage in found) == len(PARK) * 50_000
 
+    @pytest.mark.parametrize(
+        ("unit", "markup"),
+        [("# 好\n", True), ("## 好\n", True), ("(记者 张三)\n标题\n", False), ("好,\n", False)],
+    )
+    def test_pages_of_one_kind_of_line_are_cut_without_looking_back_each_time(self, unit, markup):
+        text = unit * 8_000  # Minutes, where each line looks at all before it.
+        found = cut(f"开头。\n{text}", markup=markup)
+        assert sorted(held(f"开头。\n{text}", found)) == printed(f"开头。\n{text}")
+
     def test_a_heading_is_no_passage_of_its_own(self):
         sentence = "因为" + "道路很长," * 115 + "走了很久。"
         found = cut(f"标题\n\n{PARK}\n\n群众冷暖挂心间\n\n{sentence}")
