@@ -228,23 +228,20 @@ class IndexFolder:
             try:
                 generation, manifest = self.current()
                 self.check(generation, manifest)
-                opened = use(generation, manifest)
+                _log.info("打开索引 %s", generation)
+                return use(generation, manifest), ""
             except IndexDamaged as error:
+                _log.info("索引打不开", exc_info=error)
                 if damage and error.message == damage.message:
                     break  # Else another was swapped in meanwhile.
                 damage = error
-            else:
-                _log.info("打开索引 %s", generation)
-                return opened, ""
-        _log.info("%s", damage.message)
         for generation in self.generations():
             with suppress(IndexDamaged):
                 manifest = self.manifest(generation)
                 self.check(generation, manifest)
                 notice = f"{damage.message};改用第 {manifest.number} 代({manifest.created})。"
-                opened = use(generation, manifest)
                 _log.info("改用 %s", generation)
-                return opened, notice + _REPAIR
+                return use(generation, manifest), notice + _REPAIR
         raise damage
 
     @contextmanager
