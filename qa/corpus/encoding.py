@@ -57,8 +57,9 @@ _PLAUSIBLE = 0.5
 _SLOPE = 0.6
 """Log-odds that a reading is right, for each unit by which it leads; see ``tests.bench.encodings``.
 
-Of pieces of one to 200 characters, 82 % were right with a lead of 1, 94 % with 5, 99.9 % with 6,
-all with 8 (68,000 pieces of news in all encodings).
+Of 68,000 pieces of news, of one to 200 characters in all encodings, 83 % were right of those with a
+confidence from 50 to 60 %, 92 % from 80, 98.7 % from 97, 99.997 % above 99.9 %. Those that were
+wrong from 97 % on have six characters at most, and are UTF-16 that passes for ASCII.
 """
 _DECLARED = 10.0
 """What it weighs that a page names its encoding."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 200 * 1024 * 1024
 """Largest file that is read; a book of a million characters has 3 MB."""
 
+MAX_LINES = 1_000_000
+"""Most lines of a document: while a page is repaired, each takes 600 bytes of memory."""
+
 _READERS: dict[str, Callable[[str, Decoded], list[Document]]] = {
     ".txt": formats.text,
     ".md": formats.markdown,
@@ -239,6 +242,7 @@ def read(
             decoded = Decoded("", suffix[1:])
             documents = apart.read(suffix, file.path, raw, told)
         _refuse_blank(documents)
+        _refuse_lines(documents)
     except FileError as error:
         shown = visible(file.path)
         raise FileError(f"{shown}:{error.message}", error.advice) from error
@@ -295,6 +299,13 @@ def _bytes(file: SourceFile, suffix: str) -> bytes:
 def _refuse_blank(documents: list[Document]) -> None:
     if all(_BLANK.fullmatch(document.text) for document in documents):
         raise FileError("文件是空的,没有可读的文字", "请检查文件内容,或从列表中去掉它。")
+
+
+def _refuse_lines(documents: list[Document]) -> None:
+    lines = max(document.text.count("\n") for document in documents)
+    if lines > MAX_LINES:
+        message = f"文件有 {lines:,} 行,超过 {MAX_LINES:,} 行的上限"
+        raise FileError(message, "请拆成几个较小的文件。")
 
 
 def _reason(error: OSError | ValueError) -> str:

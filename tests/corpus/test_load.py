@@ -205,6 +205,9 @@ class TestAnyFile:
         assert "超过 1 MB" in refused(tmp_path / "a.txt", b"a" * ((1 << 20) + 1)).message
         assert len(read(tmp_path / "a.txt", b"a" * (1 << 20)).text) == 1 << 20
 
+    def test_a_page_of_too_many_lines_is_refused(self, tmp_path: Path) -> None:
+        assert "1,000,000 行的上限" in refused(tmp_path / "a.txt", "好\n" * 1_000_001).message
+
     def test_a_name_that_is_no_utf_8_is_spelled_out(self, tmp_path: Path) -> None:
         raw_name = os.fsencode(tmp_path) + b"/" + "新闻.txt".encode("gbk")
         Path(os.fsdecode(raw_name)).write_text(NEWS, encoding="utf-8")
