@@ -11,12 +11,13 @@ from pathlib import Path
 def start(module: str) -> subprocess.Popen[bytes]:
     """Start a plain process: a program that indexes needs no guard around its own start for it.
 
-    It should end where its standard input does.
+    It should end where its standard input does. Nothing is imported from the working folder, which
+    may be one of articles.
     """
     package = str(Path(__file__).parents[1])
     paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(  # noqa: S603  our own module
-        [sys.executable, "-m", module],
+        [sys.executable, "-P", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

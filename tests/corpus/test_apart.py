@@ -209,6 +209,18 @@ def test_a_reader_that_was_ended_is_started_again(tmp_path: Path) -> None:
     assert load(file)[0].text == "正文在此。"
 
 
+def test_a_program_among_the_articles_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bs4.py", "json.py"):
+        (tmp_path / name).write_text("import pathlib\npathlib.Path('ran').touch()\n")
+    (tmp_path / "a.html").write_text("<p>正文在此。")
+    monkeypatch.chdir(tmp_path)
+    apart._reader.close()  # So that the next one is started here.
+    assert load(SourceFile("a.html", tmp_path / "a.html"))[0].text == "正文在此。"
+    assert not (tmp_path / "ran").exists()
+
+
 def test_pages_are_told_as_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     raw = word(b"<w:body>", b"<w:body>" + b"<w:p/>" * 30)
