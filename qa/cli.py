@@ -311,7 +311,8 @@ def index_command(
 
     place = index or default_index()
     if rollback:
-        if paths or model or add or memory or watch:
+        others = paths, model, memory, encoding, follow_links
+        if add or watch or any(other is not None for other in others):
             raise InputError("--rollback 只换回上一代索引,不能与别的选项一起用。")
         _roll_back(place, as_json=as_json)
         return
@@ -555,10 +556,10 @@ def _roll_back(place: Path, *, as_json: bool) -> None:
         return
     typer.echo(
         f"已换回第 {manifest.number} 代:{manifest.created} 的 {manifest.documents} 篇、"
-        f"{manifest.passages} 段。\n"
-        f"第 {left} 代还留着,再运行一次 qa index --rollback 就换回去;"
-        "文章没有改动,下一次 qa index 仍会按文章现在的样子更新。"
+        f"{manifest.passages} 段。文章没有改动,下一次 qa index 仍会按文章现在的样子更新。"
     )
+    if left >= 0:
+        typer.echo(f"第 {left} 代还留着;如果它完好,再运行一次 qa index --rollback 就换回去。")
 
 
 def _watch(place: Path, built: Built, *, as_json: bool) -> None:

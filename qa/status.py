@@ -49,7 +49,7 @@ class Status:
         folder = IndexFolder(index or default_index())
         (manifest, files), damage = folder.opened(_read)
         listed = {file.path for file in files}
-        outdated = [file.path for file in files if not file.problem and not is_same(file)]
+        outdated = [file.path for file in files if not file.problem and not _same(file)]
         inside = folder.path.resolve()
         new = [
             file.path
@@ -163,8 +163,7 @@ def _read(generation: Path, manifest: Manifest) -> tuple[Manifest, tuple[FileRec
         return manifest, tuple(catalog.files())
 
 
-def is_same(file: FileRecord) -> bool:
-    """Whether a file is as it was when indexed."""
+def _same(file: FileRecord) -> bool:
     try:
         with opened(file.place) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256

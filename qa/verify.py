@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from qa.index.tokens import bigrams
 from qa.pipeline import default_index
 from qa.reader.prepare import is_prepared as is_reader
 from qa.reader.prepared import folder as reader_folder
-from qa.status import Status, is_same
+from qa.status import Status
 from qa.text import squeeze
 from qa.types import Document, Progress
 
@@ -96,23 +96,26 @@ def verify(index: Path | None = None, progress: Progress | None = None) -> Verif
     """
     tell = progress or (lambda stage, done, total: None)
     folder = IndexFolder(index or default_index())
-    (generation, manifest), damage = folder.opened(lambda *opened: opened)
-    problems = [damage] if damage else []
+    (generation, manifest), _ = folder.opened(lambda *opened: opened)
     tell("核对索引", 0, 1)
-    problems += _damaged(folder, manifest)
+    problems = list(dict.fromkeys(_damaged(folder, manifest)))
     tell("核对索引", 1, 1)
+    outdated = Status.of(folder.path).outdated
     if not problems:
         with closing(Catalog(generation / "catalog.sqlite")) as catalog:
             encoder = Encoder.open(folder.models / manifest.model_folder)
             problems += _miscounted(generation, manifest, catalog)
-            problems += _unlike_texts(catalog, tell)
+            problems += _unlike_texts(manifest, catalog, outdated, tell)
             problems += _unlike_passages(generation, catalog, encoder)
-    outdated = Status.of(folder.path).outdated
     return Verified(folder.path, manifest.number, manifest.passages, tuple(problems), outdated)
 
 
 def _damaged(folder: IndexFolder, manifest: Manifest) -> Iterator[str]:
     """What is not as it was written, in any generation and in the models."""
+    try:
+        folder.current()
+    except IndexDamaged as error:
+        yield error.message
     for generation in folder.generations():
         try:
             sealed = folder.manifest(generation)
@@ -141,16 +144,18 @@ def _miscounted(generation: Path, manifest: Manifest, catalog: Catalog) -> Itera
         yield "向量索引与文章库的段落不是同一些"
 
 
-def _unlike_texts(catalog: Catalog, tell: Progress) -> Iterator[str]:
+def _unlike_texts(
+    manifest: Manifest, catalog: Catalog, outdated: Sequence[str], tell: Progress
+) -> Iterator[str]:
     """Documents that are not what their files say, and passages that are not in their documents."""
     digests = Counter(digest for _, digest in catalog.digests())
-    files = catalog.files()
+    files, changed = catalog.files(), set(outdated)
     documents = 0
     for done, file in enumerate(files):
         tell("核对原文", done, len(files))
         kept = catalog.documents_at(file.path)
         documents += len(kept)
-        if kept and is_same(file):
+        if kept and file.path not in changed:
             read = {document.id: digest_of(document) for document in _read(file)}
             if read != {document.id: digest_of(document) for document in kept}:
                 yield f"索引里的文字与文件的不同:{file.path}"
@@ -161,6 +166,8 @@ def _unlike_texts(catalog: Catalog, tell: Progress) -> Iterator[str]:
                 if squeeze(told) != squeeze(passage.text):
                     yield f"段落与它所指的原文不同:{passage.id}"
     tell("核对原文", len(files), len(files))
+    if documents != manifest.documents:
+        yield f"清单上有 {manifest.documents} 篇,文章库里有 {documents} 篇"
     if any(digests.values()):
         yield "段落与建立时的校验和不符"
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from qa.index import seal
+
 ROOT = Path(__file__).parents[1]
 QUESTION = "2024年巫溪支队受理了多少件环境投诉?"
 
@@ -162,8 +164,9 @@ def damage_manifest(copy):
 
 
 def damage_version(copy):
-    manifest = next(copy.glob("generation-*/manifest.json"))
-    manifest.write_text(json.dumps(json.loads(manifest.read_text("utf-8")) | {"format": 99}))
+    generation = next(copy.glob("generation-*"))
+    content, _ = seal.read(generation)
+    seal.write(generation, content | {"format": 99})
 
 
 def damage_catalog(copy):

@@ -117,6 +117,7 @@ def test_a_model_that_is_damaged(index, prepared, tmp_path):
         ("UPDATE passages SET title = '别的'", "校验和"),
         ("UPDATE documents SET text = replace(text, '九十二', '九十三')", "文件的不同"),
         ("DELETE FROM passages", "文章库里有 0 段"),
+        ("DELETE FROM documents", "文章库里有 0 篇"),
         ("UPDATE passages SET row = 7", "不是同一些"),
     ],
 )

@@ -106,13 +106,12 @@ class Previous:
         self.files: dict[str, FileRecord] = {}
         self.is_full = False
         self._catalog: Catalog | None = None
-        for folder, manifest in index.usable(whole=True):
-            catalog = Catalog(folder / "catalog.sqlite")
-            self.files = {file.path: file for file in catalog.files()}
-            self.folder, self.manifest, self._catalog = folder, manifest, catalog
+        if usable := next(index.usable(whole=True), None):
+            self.folder, self.manifest = folder, manifest = usable
             self.in_use = index.is_in_use(manifest)
+            self._catalog = catalog = Catalog(folder / "catalog.sqlite")
+            self.files = {file.path: file for file in catalog.files()}
             self.is_full = manifest.passages >= (1 - _HOLES) * (catalog.last_row() + 1)
-            break
 
     def dense(self, model: str) -> Dense | None:
         """Its vectors; None where they are of another model, or there are none."""

@@ -364,7 +364,8 @@ class IndexFolder:
         pointer.write_text(f"{generation.name} {sealed}\n", "utf-8")
         seal.sync(pointer)
         pointer.replace(self.path / _CURRENT)
-        seal.sync(self.path)
+        with suppress(OSError):  # It has been swapped in; without power, both are whole.
+            seal.sync(self.path)
 
     def _remove(self, generation: Path) -> None:
         """Remove a generation; where its files cannot be removed while they are read, later."""
@@ -376,14 +377,21 @@ class IndexFolder:
             shutil.rmtree(leftover, ignore_errors=True)
 
     def tidy(self) -> None:
-        """Remove what a run that was stopped did not, and what is damaged: reads all generations.
+        """Remove what a run that was stopped did not, and damaged generations, which it reads.
 
         As in ``publish``, the one in use, which is whole, stays, and one other.
         """
         self._remove_leftovers()
-        whole = [g for g, m in self.usable(whole=True) if m.vectors == m.passages]
+        kept = [self.current()[0]]
         for generation in self.generations():
-            if generation not in whole[:2]:
+            if generation in kept:
+                continue
+            with suppress(IndexDamaged):
+                manifest = self.manifest(generation)
+                self.check(generation, manifest, whole=True)
+                if len(kept) == 1 and manifest.vectors == manifest.passages:
+                    kept.append(generation)
+            if generation not in kept:
                 self._remove(generation)
 
     def remove_logs(self) -> None:

@@ -1,6 +1,7 @@
 """An index is swapped in whole, or not at all; what cannot be used says so and what to do."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -184,6 +185,21 @@ class TestPublish:
         assert {"CURRENT", generation.name, ".lock"} < names(published)
         assert len(numbers(published)) == 2
         assert not list(published.path.glob("unfinished-*"))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be synced there")
+    def test_where_the_disk_fails_after_the_swap_it_has_been_done(self, published, monkeypatch):
+        fsync, done = os.fsync, []
+
+        def fail_at_last(handle):
+            done.append(handle)
+            if len(done) == 9:
+                raise OSError
+            fsync(handle)
+
+        monkeypatch.setattr(os, "fsync", fail_at_last)
+        publish(published, "二")
+        assert len(done) == 9
+        assert content(published) == "二二"
 
     def test_a_folder_that_someone_copied_by_hand_does_not_stop_it(self, published):
         (published.path / "generation-1-备份").mkdir()
