@@ -399,6 +399,44 @@ def test_updating_from_elsewhere_with_one_folder_gone(copy, articles, tmp_path):
     assert run("ask", "甲县修路多少公里?", "--index", copy)[1].startswith("56公里")
 
 
+def test_the_index_before_is_brought_back_checked_and_left_again(copy, articles):
+    code, _, err = run("index", "--rollback", "--index", copy)
+    assert (code, "没有别的完好的一代" in err) == (6, True)
+    assert run("index", articles, "--index", copy)[0] == 0
+    code, out, _ = run("index", "--rollback", "--index", copy)
+    assert (code, "第 1 代" in out, "第 2 代还留着" in out) == (0, True, True)
+    assert run("ask", QUESTION, "--index", copy)[1].startswith("129件")
+    code, out, _ = run("verify", "--index", copy)
+    assert (code, "相符" in out) == (0, True)
+    assert json.loads(run("index", "--rollback", "--json", "--index", copy)[1])["left"] == 1
+    assert run("ask", QUESTION, "--index", copy)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "other", [["seeds"], ["--watch"], ["--encoding", "gbk"], ["--follow-links"]]
+)
+def test_bringing_back_takes_no_other_option(copy, other):
+    assert run("index", "--rollback", *other, "--index", copy)[0] == 2
+
+
+def test_damage_is_told_by_every_command_and_verify_exits_with_7(copy, articles):
+    assert run("index", articles, "--index", copy)[0] == 0
+    catalog = copy / "generation-2" / "catalog.sqlite"
+    catalog.write_bytes(b"\xff" * catalog.stat().st_size)
+    for command in (["ask", QUESTION], ["search", QUESTION]):
+        code, out, err = run(*command, "--index", copy)
+        assert code == 0
+        assert out
+        assert all(part in err for part in ("generation-2/catalog.sqlite", "第 1 代", "qa index"))
+    assert "第 1 代" in run("status", "--index", copy)[1]
+    code, out, _ = run("verify", "--json", "--index", copy)
+    assert code == 7
+    assert "catalog.sqlite" in "".join(json.loads(out)["problems"])
+    assert run("index", "--index", copy)[0] == 0
+    assert run("ask", "甲县修路多少公里?", "--index", copy)[1].startswith("56公里")
+    assert run("verify", "--index", copy)[0] == 0
+
+
 def test_add_keeps_what_was_there_and_works_without_an_index(prepared, articles, tmp_path):
     index = tmp_path / "索引"
     index.mkdir()
