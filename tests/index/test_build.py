@@ -22,6 +22,7 @@ from qa.index.build import Built, context, searched_text
 from qa.index.catalog import Catalog
 from qa.index.dense import Dense
 from qa.index.store import IndexFolder
+from qa.reader import prepared as reader_prepared
 from qa.types import Article, Passage
 from qa.update import update
 
@@ -110,6 +111,8 @@ def another_model(made, prepared, folder):
     manifest, _ = seal.read(prepared)
     (other / "manifest.json").unlink()
     seal.write(other, manifest | {"key": "another"})
+    reader = reader_prepared.folder(prepared.parent)
+    (other.parent / reader.name).symlink_to(reader)
     (made.index / "models").unlink()
     (made.index / "models").symlink_to(other.parent)
 
