@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -129,7 +130,8 @@ def update(
         sources = _sources(_counted(pairs, "读取文章", tell), previous, tell)
         name = model or (before.model_name if before else "")
         models = _absolute(name), prepared.name
-        return _note(replace(builder.build(places, sources, passages, models), notice=notice))
+        cut = partial(passages, told=partial(tell, "切分长文档"))
+        return _note(replace(builder.build(places, sources, cut, models), notice=notice))
 
 
 def _note(built: Built) -> Built:

@@ -15,6 +15,7 @@ from qa.text import (
     PERSON,
     coverage,
     fold,
+    segmenter,
     sentences,
     spelled,
     squeeze,
@@ -324,6 +325,21 @@ class TestWords:
     def test_joining_never_makes_a_text_less_likely(self, left, right):
         assert tie(left, right) > -1e-6
         assert tie(left, "") == tie("", right) == 0
+
+    @relaxed
+    @given(
+        st.text(st.sampled_from("重庆市区县委员会工作方案的了,。a1"), max_size=8),
+        st.text(st.sampled_from("重庆市区县委员会工作方案的了,。a1"), max_size=8),
+    )
+    @example("小区疫情防控工作方", "案,成立")
+    def test_it_is_what_the_best_segmentation_gains(self, left, right):
+        def likelihood(text):
+            route = {}
+            segmenter().calc(text, segmenter().get_DAG(text), route)
+            return route[0][0]
+
+        gain = likelihood(left + right) - likelihood(left) - likelihood(right)
+        assert tie(left, right) == pytest.approx(gain, abs=1e-6)
 
     def test_how_often_it_is_right_on_real_pages(self):
         found = [fold(sentence) for text in SEEDS for sentence in cut(text) if len(sentence) > 12]

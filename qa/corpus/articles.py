@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from qa.corpus.layout import Block, blocks
+from qa.corpus.layout import Block, Told, blocks, silent
 from qa.corpus.metadata import iso_date
 from qa.corpus.places import read
 from qa.text import fold
@@ -52,9 +52,14 @@ class Story:
     has_body: bool = False
 
 
-def stories(document: Document) -> list[Story]:
-    """The articles of a document, in order; together their blocks are all of its text."""
-    found = _split(document)
+def stories(document: Document, told: Told = silent) -> list[Story]:
+    """The articles of a document, in order; together their blocks are all of its text.
+
+    Args:
+        document: The page that they stand on.
+        told: Told of a long page how far the work has come.
+    """
+    found = _split(document, blocks(document, told))
     spare: list[tuple[Story, str]] = []
     for story in found:
         lines = _title_lines(document.text, story.titles)
@@ -74,9 +79,8 @@ def stories(document: Document) -> list[Story]:
     return found
 
 
-def _split(document: Document) -> list[Story]:
+def _split(document: Document, page: list[Block]) -> list[Story]:
     """Give each block to its article."""
-    page = blocks(document)
     after = _after_headings(page)
     last_body = max((i for i, block in enumerate(page) if block.kind == "body"), default=-1)
     found = [Story()]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from qa.corpus.articles import Story, stories, title_line
-from qa.corpus.layout import Block
+from qa.corpus.layout import Block, Told, silent
 from qa.corpus.places import read, stretches
 from qa.text import sentences
 from qa.types import Article, Document, Passage
@@ -41,15 +41,16 @@ class _Section:
     has_body: bool = False
 
 
-def passages(document: Document, size: int = SIZE) -> list[Passage]:
+def passages(document: Document, size: int = SIZE, told: Told = silent) -> list[Passage]:
     """The passages of a document, in order of reading; captions follow their section.
 
     Args:
         document: What to cut.
         size: Characters that a passage aims at. A passage is longer where one sentence is.
+        told: Told of a long document how far the work has come.
     """
     found: list[Passage] = []
-    for story in stories(document):
+    for story in stories(document, told):
         for section in _sections(document, story):
             for group in _groups(section.pieces, size):
                 found.append(_passage(document, story.article, section, "body", group, len(found)))

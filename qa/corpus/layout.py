@@ -13,15 +13,19 @@ of the page does without thinking is done by four rules:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
-from typing import Literal
+from typing import Literal, TypeVar
 
 from qa.corpus.lines import Line, lines_of, unwrapped
 from qa.text import PERSON, fold, segmenter, tie
 from qa.types import Document, Span
 
 Kind = Literal["heading", "body", "caption", "byline", "source", "jump"]
+Told = Callable[[int, int], None]
+"""Told how much has been done, and how much there is."""
+_Item = TypeVar("_Item")
 
 HEADING_LENGTH = 45
 """Most characters of a heading; the longest on the seed pages has 35."""
@@ -32,6 +36,8 @@ _TORN = 3.0
 """Nats of ``tie`` from which on a word is taken to be torn."""
 _PICTURE_GAP = 3
 """Blank lines that a picture leaves on a page copied as text with one between paragraphs."""
+_LONG = 1000
+"""Paragraphs after which it is told that they are done."""
 
 _ROLE = (
     r"(?:本报|特约|见习|实习|新华社|中新社|人民网|首席)?(?:记者|通讯员|实习生|评论员)"
@@ -77,20 +83,36 @@ class Block:
     level: int = 0
 
 
-def blocks(document: Document) -> list[Block]:
+def silent(done: int, total: int) -> None:
+    """For those who need not be told."""
+
+
+def blocks(document: Document, told: Told = silent) -> list[Block]:
     """Read a page: its blocks in reading order; together they hold all of its text.
 
     The order is the page's, but that the rest of a torn paragraph stands before the captions
     that tore it.
+
+    Args:
+        document: The page.
+        told: Told of a long page how far the work has come.
     """
     text = document.text
     lines = list(lines_of(text))
     if document.markup:
         return _markup_blocks(text, lines)
-    found = _joined(text, _classified(text, unwrapped(text, lines)))
+    found = _joined(text, _classified(text, unwrapped(text, lines), told), told)
     if all(block.kind == "heading" for block in found):  # A note without full stops.
         return [replace(block, kind="body") for block in found]
     return found
+
+
+def _counted(items: Sequence[_Item], told: Told, *, before: int) -> Iterator[_Item]:
+    """The items of one of the two walks over a page; so many were done ``before``."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _LONG == 0 or (before and number == len(items) >= _LONG):
+            told(before + number, 2 * len(items))
 
 
 def _markup_blocks(text: str, lines: list[Line]) -> list[Block]:
@@ -123,12 +145,12 @@ def _following(text: str, paragraphs: list[Line]) -> Line | None:
     return None
 
 
-def _classified(text: str, paragraphs: list[Line]) -> list[Block]:
+def _classified(text: str, paragraphs: list[Line], told: Told) -> list[Block]:
     found: list[Block] = []
     gaps = [paragraph.gap for paragraph in paragraphs[1:]]
     usual = max(0, median_low(gaps) - 1) if gaps else 0
     last: Block | None = None  # That is no caption.
-    for index, paragraph in enumerate(paragraphs):
+    for index, paragraph in enumerate(_counted(paragraphs, told, before=0)):
         following = _following(text, paragraphs[index + 1 : index + 4])
         start = paragraph.start
         if jump := _JUMP.match(fold(text[start : min(paragraph.end, start + 40)])):
@@ -219,12 +241,12 @@ def _finished(text: str, block: Block) -> bool:
     return len(block.spans) == 1 and not re.search(r"[,，。、;；:：]", text[start:end])
 
 
-def _joined(text: str, found: list[Block]) -> list[Block]:
+def _joined(text: str, found: list[Block], told: Told) -> list[Block]:
     """Put torn paragraphs together again."""
     result: list[Block] = []
     spans: list[Span] = []  # Of the last block that is no caption, at ``last``.
     last = -1
-    for block in found:
+    for block in _counted(found, told, before=len(found)):
         if block.kind == "caption":
             result.append(block)
             continue

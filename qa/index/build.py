@@ -48,6 +48,8 @@ SOON = 2000
 """Vectors to make, up to which a run makes them before it puts anything in use: half a minute."""
 _BLOCK = 1024
 """Rows that are worked on at once."""
+_PART = 200
+"""Passages of a document whose words are cut at once."""
 _QUESTION = 30
 """Characters of what is taken for a question."""
 _HOLES = 0.2
@@ -166,7 +168,7 @@ class Builder:
         index: The folder.
         previous: Its generation in use.
         encoder: Embeds what that has no vector of.
-        progress: Told of the embedding.
+        progress: Told of the embedding, and of long documents.
         memory: Megabytes that vectors may take when the index is searched.
         follow_links: Whether links that lead out of the paths are followed.
     """
@@ -197,7 +199,7 @@ class Builder:
         """
         started = time.monotonic()
         with self._writing() as aside:
-            text = _Text(aside, self.previous)
+            text = _Text(aside, self.previous, self.progress)
             text.write(sources, cut)
             if not text.passages:
                 raise CorpusError(*_nothing_read(roots, text.files))
@@ -407,8 +409,9 @@ class _Text:
         passages: The same.
     """
 
-    def __init__(self, aside: Path, previous: Previous) -> None:
+    def __init__(self, aside: Path, previous: Previous, progress: Progress) -> None:
         self._aside = aside
+        self._progress = progress
         self._before: dict[str, Entry] = {}
         self._there: set[str] = set()
         self.files: list[FileRecord] = []
@@ -427,14 +430,19 @@ class _Text:
             Cutting() as cutting,
         ):
             self._before = catalog.entries()
-            for new, words in cutting.words(self._new(sources, cut, catalog)):
-                if new.document.id in self._before:
+            for (new, first), words in cutting.words(self._new(sources, cut, catalog)):
+                if not first and new.document.id in self._before:
                     sparse.remove(catalog.remove_document(new.document.id))
-                pairs = zip(new.texts, words, strict=True)
-                for row, (text, terms) in enumerate(pairs, catalog.next_row):
+                done = first + len(words)
+                pairs = zip(new.texts[first:done], words, strict=True)
+                for row, (text, terms) in enumerate(pairs, catalog.next_row + first):
                     seen.update(terms.split(" "))
                     sparse.add(row, terms, " ".join(bigrams(text)))
-                catalog.add_document(new.document, new.passages, list(map(text_digest, new.texts)))
+                if len(new.texts) > _PART:
+                    self._progress("收入长文档", done, len(new.texts))
+                if done == len(new.texts):
+                    digests = list(map(text_digest, new.texts))
+                    catalog.add_document(new.document, new.passages, digests)
             for document_id in self._before.keys() - self._there:
                 sparse.remove(catalog.remove_document(document_id))
             catalog.set_files(self.files)
@@ -445,8 +453,8 @@ class _Text:
 
     def _new(
         self, sources: Iterable[Source], cut: Cut, catalog: CatalogWriter
-    ) -> Iterator[tuple[_New, Sequence[str]]]:
-        """The documents that are new, or other than before, each with its texts; notes all."""
+    ) -> Iterator[tuple[tuple[_New, int], Sequence[str]]]:
+        """What is new, or other than before, with the texts from a number on; notes all files."""
         same: set[str] = set()
         for file, documents in sources:
             self.files.append(file)
@@ -462,7 +470,9 @@ class _Text:
                 passages = cut(document)
                 _log.debug("收入 %s《%s》%s", document.id, document.title, document.text)
                 texts = [searched_text(passage) for passage in passages]
-                yield _New(document, passages, texts), texts
+                new = _New(document, passages, texts)
+                for first in range(0, max(1, len(texts)), _PART):
+                    yield (new, first), texts[first : first + _PART]
         self._there |= {id_ for id_, entry in self._before.items() if entry.path in same}
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from qa import QA
+from qa.corpus import layout
 from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, load, read
 from qa.errors import CorpusError, IndexDamaged
@@ -655,6 +656,46 @@ class TestWordsFirst:
         another_model(pages, prepared, tmp_path)
         assert pages.update().embedded == 10
         assert self.logs(pages) == []
+
+
+class TestLongDocuments:
+    """A file may take minutes of which nothing would be heard, and its parts make one document."""
+
+    LONG = "\n".join(
+        f"第{number}号桥在沙湖镇{number}村,长{number + 50}米,由{number}村的村民集资修建。" * 4
+        for number in range(60)
+    )
+
+    @pytest.fixture
+    def long(self, small, monkeypatch):
+        """The short article, a long one and a short one again; the last two are not indexed."""
+        monkeypatch.setattr(build, "_PART", 7)
+        monkeypatch.setattr(layout, "_LONG", 25)
+        small.write(沙湖=self.LONG, 竹溪=page(20, "竹溪"))
+        return small
+
+    def test_it_is_told_how_far_it_has_come(self, long):
+        long.update()
+        cut = [(done, total) for stage, done, total in long.stages if stage == "切分长文档"]
+        assert cut == [(done, 120) for done in (25, 50, 85, 110, 120)]
+        written = [(done, total) for stage, done, total in long.stages if stage == "收入长文档"]
+        (total,) = {total for _, total in written}
+        assert written == [(min(done, total), total) for done in range(7, total + 7, 7)]
+        assert len(long.passages()[0]) == total + 2
+
+    def test_all_of_it_is_found_in_its_place(self, long):
+        long.update()
+        passages, _ = long.passages()
+        assert [searched_text(passages[row]) for row in sorted(passages)] == sorted(
+            long.searched(), key=lambda text: "沙湖" in text or "竹溪" in text
+        )
+        assert "107米" in long.qa().ask("第57号桥长多少米?").text
+        long.write(沙湖=self.LONG.replace("107米", "99米"))
+        long.update()
+        assert "99米" in long.qa().ask("第57号桥长多少米?").text
+        assert {searched_text(passage) for passage in long.passages()[0].values()} == set(
+            long.searched()
+        )
 
 
 class TestProblems:
