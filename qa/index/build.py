@@ -460,7 +460,7 @@ class _Text:
             self.files.append(file)
             if documents is None:
                 same.add(file.path)
-            for document in documents or ():
+            for document in self._counted(documents or ()):
                 self._there.add(document.id)
                 before = self._before.get(document.id)
                 if before and before.digest == digest_of(document):
@@ -474,6 +474,13 @@ class _Text:
                 for first in range(0, max(1, len(texts)), _PART):
                     yield (new, first), texts[first : first + _PART]
         self._there |= {id_ for id_, entry in self._before.items() if entry.path in same}
+
+    def _counted(self, documents: Sequence[Document]) -> Iterator[Document]:
+        """The documents of a file; where they are many, it is told how many are done."""
+        for done, document in enumerate(documents, 1):
+            yield document
+            if len(documents) > _PART and (done % _PART == 0 or done == len(documents)):
+                self._progress("收入记录", done, len(documents))
 
 
 def _now() -> str:

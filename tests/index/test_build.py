@@ -683,6 +683,13 @@ class TestLongDocuments:
         assert written == [(min(done, total), total) for done in range(7, total + 7, 7)]
         assert len(long.passages()[0]) == total + 2
 
+    def test_of_many_records_it_is_told_how_many_are_in(self, long):
+        lines = [json.dumps({"text": page(number % 10, f"甲{number}")}) for number in range(20)]
+        (long.articles / "记录.jsonl").write_text("\n".join(lines), "utf-8")
+        long.update()
+        told = [(done, total) for stage, done, total in long.stages if stage == "收入记录"]
+        assert told == [(7, 20), (14, 20), (20, 20)]
+
     def test_all_of_it_is_found_in_its_place(self, long):
         long.update()
         passages, _ = long.passages()
