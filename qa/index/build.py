@@ -110,7 +110,7 @@ class Previous:
         self._catalog: Catalog | None = None
         if usable := next(index.usable(whole=True), None):
             self.folder, self.manifest = folder, manifest = usable
-            self.in_use = index.is_in_use(manifest)
+            self.in_use = index.is_in_use(folder, manifest)
             self._catalog = catalog = Catalog(folder / "catalog.sqlite")
             self.files = {file.path: file for file in catalog.files()}
             self.is_full = manifest.passages >= (1 - _HOLES) * (catalog.last_row() + 1)

@@ -148,10 +148,10 @@ class IndexFolder:
             raise IndexDamaged(f"{self.path / _CURRENT} 与 {name} 的清单对不上", _REBUILD)
         return folder, manifest
 
-    def is_in_use(self, manifest: Manifest) -> bool:
-        """Whether a whole generation's manifest is that of the one in use."""
+    def is_in_use(self, generation: Path, manifest: Manifest) -> bool:
+        """Whether a whole generation, with its manifest, is the one in use."""
         try:
-            return self._pointer().split()[1:] == [manifest.seal]
+            return self._pointer().split() == [generation.name, manifest.seal]
         except IndexDamaged:
             return False
 

@@ -857,6 +857,20 @@ except Exception as error:
         assert built.embedded == built.manifest.passages
         assert small.qa().ask("图书馆馆长是谁?").text == "钱小满"
 
+    @pytest.mark.parametrize("place", [3, 11, 20, -2])
+    def test_what_points_to_the_generation_in_use_is_mended(self, small, place):
+        small.update()  # The articles are in a place of their own.
+        pointer = small.index / "CURRENT"
+        written = bytearray(pointer.read_bytes())
+        written[place] ^= 1
+        pointer.write_bytes(written)
+        assert small.qa().notice
+        built = small.update()
+        assert built.changed
+        assert built.embedded == 0
+        assert not small.qa().notice
+        assert small.qa().ask("图书馆馆长是谁?").text == "钱小满"
+
 
 class TestVectors:
     def test_passages_that_say_the_same_are_embedded_once(self, small):
