@@ -23,6 +23,7 @@ from qa.index.encoder import Encoder
 from qa.index.prepared import (
     DEFAULT_MODEL,
     FORMAT,
+    INPUTS,
     MODEL_FILE,
     PIECES_FILE,
     TOKENIZER_FILE,
@@ -33,13 +34,14 @@ from qa.index.prepared import (
 from qa.types import Progress, Vectors
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
 MIN_COSINE = 0.98
 """Least cosine of any sample's vector to the original's.
 
-Measured for the default model: .9975 of the samples; .9977 of 3,757 questions and passages, with
-.9989 in the mean. For comparison: without its prompt .964, with CLS pooling for the mean .851.
+Measured for the default model: .9996 of the samples, .9995 of 5,782 questions and passages. For
+comparison: without its prompt .964, with CLS pooling for the mean .851.
 """
 
 # Models that read more are cut here: attention needs memory by the square of the length.
@@ -155,7 +157,7 @@ def _write(
     exported = _export(model, source, work, tell)
     # A few models have activations so unlike each other that 8 bits cannot hold them.
     for bits in (8, 32):
-        _finish(exported, folder / MODEL_FILE, bits, tell)
+        _finish(exported, folder / MODEL_FILE, model, bits, tell)
         manifest = _manifest(model, source, folder, reference.shape[1])
         manifest.write(folder)
         tell("核对", 0, 1)
@@ -190,8 +192,10 @@ def _export(model: SentenceTransformer, source: sources.Source, work: Path, tell
     return work / "exported.onnx"
 
 
-def _finish(exported: Path, target: Path, bits: int, tell: Progress) -> None:
-    """Quantise a graph, unless to 32 bits, and optimise it."""
+def _finish(
+    exported: Path, target: Path, model: SentenceTransformer, bits: int, tell: Progress
+) -> None:
+    """Quantise a model's graph, unless to 32 bits, and optimise it."""
     from qa.index import export, quantise
 
     tell("量化", 0, 1)
@@ -199,10 +203,19 @@ def _finish(exported: Path, target: Path, bits: int, tell: Progress) -> None:
         path.unlink(missing_ok=True)
     if bits == 8:
         quantised = exported.with_name("quantised.onnx")
-        quantise.quantise(exported, quantised)
+        quantise.quantise(exported, quantised, _samples(model))
         exported = quantised
     export.optimise(exported, target)
     tell("量化", 1, 1)
+
+
+def _samples(model: SentenceTransformer) -> list[dict[str, NDArray[np.int64]]]:
+    """The samples as queries and as passages, as the graph takes them."""
+    from qa.index.samples import SAMPLES
+
+    texts = [prompt + text for prompt in sources.prompts(model).values() for text in SAMPLES]
+    found = [model.tokenize([text]) for text in texts]
+    return [{name: tokens[name].numpy() for name in INPUTS} for tokens in found]
 
 
 def _manifest(

@@ -18,7 +18,7 @@ from qa.index import seal
 DEFAULT_MODEL = "intfloat/multilingual-e5-small"
 """The model where the user names none; MIT licence."""
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folder's form; one of another version has to be prepared again."""
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = f"{MODEL_FILE}.data"
