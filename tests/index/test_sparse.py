@@ -3,7 +3,9 @@
 import math
 import os
 import shutil
+import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 import pytest
@@ -256,6 +258,9 @@ def test_a_folder_that_cannot_be_written_can_be_searched(folder):
                     os.setuid(65534)
                 found = Sparse(copy).search("words", ["图书馆"], 5)
                 os._exit(0 if list(found) == [3] and not list(copy.glob("*.lock")) else 1)
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
             finally:
                 os._exit(2)
         assert os.waitpid(child, 0)[1] == 0
