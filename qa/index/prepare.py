@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MIN_COSINE = 0.98
 """Least cosine of any sample's vector to the original's.
 
-Measured for the default model: .9996 of the samples, .9995 of 5,782 questions and passages. For
+Measured for the default model: .9993 of the samples, .9994 of 5,782 questions and passages. For
 comparison: without its prompt .964, with CLS pooling for the mean .851.
 """
 

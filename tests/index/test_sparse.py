@@ -258,7 +258,7 @@ def test_a_folder_that_cannot_be_written_can_be_searched(folder):
                     os.setuid(65534)
                 found = Sparse(copy).search("words", ["图书馆"], 5)
                 os._exit(0 if list(found) == [3] and not list(copy.glob("*.lock")) else 1)
-            except BaseException:
+            except BaseException:  # noqa: BLE001
                 traceback.print_exc()
                 sys.stderr.flush()
             finally:
