@@ -214,8 +214,17 @@ def _samples(model: SentenceTransformer) -> list[dict[str, NDArray[np.int64]]]:
     from qa.index.samples import SAMPLES
 
     texts = [prompt + text for prompt in sources.prompts(model).values() for text in SAMPLES]
-    found = [model.tokenize([text]) for text in texts]
-    return [{name: tokens[name].numpy() for name in INPUTS} for tokens in found]
+    longest = _longest(model)
+    found = [
+        model.tokenizer([text], truncation=True, max_length=longest, return_tensors="np")
+        for text in texts
+    ]
+    return [{name: tokens[name].astype(np.int64) for name in INPUTS} for tokens in found]
+
+
+def _longest(model: SentenceTransformer) -> int:
+    """Tokens that are read of a text."""
+    return min(model.max_seq_length or _MAX_LENGTH, _MAX_LENGTH)
 
 
 def _manifest(
@@ -227,7 +236,7 @@ def _manifest(
         key=source.key,
         source=source.origin,
         dimension=dimension,
-        max_length=min(model.max_seq_length or _MAX_LENGTH, _MAX_LENGTH),
+        max_length=_longest(model),
         pad_id=model.tokenizer.pad_token_id or 0,
         prompts=sources.prompts(model),
         bits=0,

@@ -4,6 +4,7 @@
     python -m tests.bench.faults WORK full [SIZES]      a disk that is too small, at 12 sizes
     python -m tests.bench.faults WORK failing [COUNT]   a write that fails, at 50 places each
     python -m tests.bench.faults WORK damage [COUNT]    each file damaged in 200 ways
+    python -m tests.bench.faults WORK mend [COUNT]      each file damaged, and mended, 8 times
     python -m tests.bench.faults WORK readers [COUNT]   8 readers, and 50 generations
 
 WORK keeps the prepared models. Each prints a line for each promise that was broken, then one of
@@ -476,16 +477,21 @@ def content(path: Path) -> object:
     return written
 
 
-def damage(lab: Lab, count: int) -> None:
-    """Each file of an index damaged, looked at in a process of its own, and mended once."""
-    chance = random.Random(2)  # noqa: S311
+def whole(lab: Lab) -> tuple[list[Path], list[Path]]:
+    """An index with models of its own: all its files, and those that something depends on."""
     lab.prepare()
     lab.reset(2)
     (lab.index / "models").unlink()
     shutil.copytree(lab.models, lab.index / "models")
-    fast = isolated(partial(answers, fast=True), lab.index)[0]
     files = [path for path in sorted(lab.index.rglob("*")) if path.is_file()]
-    sealed = [path for path in files if path.stat().st_size and path.name != "times.json"]
+    return files, [path for path in files if path.stat().st_size and path.name != "times.json"]
+
+
+def damage(lab: Lab, count: int) -> None:
+    """Each file of an index damaged, and looked at in a process of its own."""
+    chance = random.Random(2)  # noqa: S311
+    files, sealed = whole(lab)
+    fast = isolated(partial(answers, fast=True), lab.index)[0]
     for path in sealed + [path for path in files if path.name == "times.json"]:
         others = [other for other in sealed if other != path and other.stat().st_size < 1 << 20]
         right = content(path)
@@ -509,29 +515,33 @@ def damage(lab: Lab, count: int) -> None:
             lab.ran["verify tells"] += bool(problems)
             lab.ran["changes nothing that is read"] += not matters
         lab.ran["files"] += 1
-    mend_each(lab, sealed, chance)
 
 
-def mend_each(lab: Lab, files: list[Path], chance: random.Random) -> None:
-    """Each file damaged once, and one run of ``qa index`` after it; of each model, one file."""
+def mend(lab: Lab, count: int) -> None:
+    """Each file damaged, of each model one, and one run of ``qa index`` after it."""
+    chance = random.Random(3)  # noqa: S311
+    _, files = whole(lab)
     models = [path for path in files if (lab.index / "models") in path.parents]
-    chosen = [path for path in files if path not in models]
-    chosen += {path.parent: path for path in chance.sample(models, len(models))}.values()
-    for path in chosen:
-        written = bytearray(path.read_bytes())
-        written[chance.randrange(len(written))] ^= 1
-        path.write_bytes(written)
-        what = f"mending {path.relative_to(lab.index)}"
-        lab.mend(what, lab.after)
-        _, notice, problems = isolated(judged, lab.index, crashed=([], "crashed", ""))
-        lab.expect(f"{what}: {notice} {problems}", holds=not notice and not problems)
-        if path not in models:
+    kept = [path for path in files if path not in models]
+    for _ in range(count):
+        chosen = {path.parent: path for path in chance.sample(models, len(models))}.values()
+        for path in [*kept, *chosen]:
+            written = bytearray(path.read_bytes())
+            place = chance.randrange(len(written))
+            written[place] ^= 1 << chance.randrange(8)
+            path.write_bytes(written)
+            what = f"mending {path.relative_to(lab.index)} at {place}"
+            lab.mend(what, lab.after)
+            _, notice, problems = isolated(judged, lab.index, crashed=([], "crashed", ""))
+            lab.expect(f"{what}: {notice} {problems}", holds=not notice and not problems)
+            lab.ran["mended"] += 1
+            if path in models:
+                continue
             for there in lab.index.iterdir():
                 if there.name != "models":
                     shutil.rmtree(there) if there.is_dir() else there.unlink()
             ignore = shutil.ignore_patterns("models")
             shutil.copytree(lab.work / "state-2", lab.index, ignore=ignore, dirs_exist_ok=True)
-        lab.ran["mended"] += 1
 
 
 def readers(lab: Lab, count: int) -> None:
@@ -601,6 +611,7 @@ def main() -> None:
         "full": (full, 12),
         "failing": (failing, 50),
         "damage": (damage, 200),
+        "mend": (mend, 8),
         "readers": (readers, 50),
     }
     run, usual = steps[step]
