@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from qa.corpus.articles import Story, stories, title_line
-from qa.corpus.layout import Block, Told, silent
+from qa.corpus.layout import LONG, Block, Told, silent
 from qa.corpus.places import read, stretches
 from qa.text import sentences
 from qa.types import Article, Document, Passage
@@ -50,7 +50,10 @@ def passages(document: Document, size: int = SIZE, told: Told = silent) -> list[
         told: Told of a long document how far the work has come.
     """
     found: list[Passage] = []
-    for story in stories(document, told):
+    parts = stories(document, told)
+    total = sum(len(story.blocks) for story in parts)
+    done = 0
+    for story in parts:
         for section in _sections(document, story):
             for group in _groups(section.pieces, size):
                 found.append(_passage(document, story.article, section, "body", group, len(found)))
@@ -58,6 +61,9 @@ def passages(document: Document, size: int = SIZE, told: Told = silent) -> list[
                 found.append(
                     _passage(document, story.article, section, "caption", [caption], len(found))
                 )
+        before, done = done, done + len(story.blocks)
+        if total >= LONG and (done // LONG > before // LONG or done == total):
+            told(2 * total + done, 3 * total)
     return found
 
 

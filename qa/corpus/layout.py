@@ -36,7 +36,7 @@ _TORN = 3.0
 """Nats of ``tie`` from which on a word is taken to be torn."""
 _PICTURE_GAP = 3
 """Blank lines that a picture leaves on a page copied as text with one between paragraphs."""
-_LONG = 1000
+LONG = 1000
 """Paragraphs after which it is told that they are done."""
 
 _ROLE = (
@@ -108,11 +108,11 @@ def blocks(document: Document, told: Told = silent) -> list[Block]:
 
 
 def _counted(items: Sequence[_Item], told: Told, *, before: int) -> Iterator[_Item]:
-    """The items of one of the two walks over a page; so many were done ``before``."""
+    """The items of one of the two walks over a page; the third is that of ``passages``."""
     for number, item in enumerate(items, 1):
         yield item
-        if number % _LONG == 0 or (before and number == len(items) >= _LONG):
-            told(before + number, 2 * len(items))
+        if number % LONG == 0:
+            told(before + number, 3 * len(items))
 
 
 def _markup_blocks(text: str, lines: list[Line]) -> list[Block]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from qa import QA
-from qa.corpus import layout
+from qa.corpus import chunk, layout
 from qa.corpus.chunk import passages
 from qa.corpus.load import SourceFile, load, read
 from qa.errors import CorpusError, IndexDamaged
@@ -670,14 +670,15 @@ class TestLongDocuments:
     def long(self, small, monkeypatch):
         """The short article, a long one and a short one again; the last two are not indexed."""
         monkeypatch.setattr(build, "_PART", 7)
-        monkeypatch.setattr(layout, "_LONG", 25)
+        monkeypatch.setattr(layout, "LONG", 25)
+        monkeypatch.setattr(chunk, "LONG", 25)
         small.write(沙湖=self.LONG, 竹溪=page(20, "竹溪"))
         return small
 
     def test_it_is_told_how_far_it_has_come(self, long):
         long.update()
         cut = [(done, total) for stage, done, total in long.stages if stage == "切分长文档"]
-        assert cut == [(done, 120) for done in (25, 50, 85, 110, 120)]
+        assert cut == [(done, 180) for done in (25, 50, 85, 110, 180)]
         written = [(done, total) for stage, done, total in long.stages if stage == "收入长文档"]
         (total,) = {total for _, total in written}
         assert written == [(min(done, total), total) for done in range(7, total + 7, 7)]
