@@ -238,6 +238,9 @@ def ranking(data: Path, work: Path) -> None:
         for who, (asked, read) in both.items():
             share = float(np.mean((asked @ read.T).argmax(axis=1) == right))
             print(f"{name:16} {who:20} R@1 {share:.4f} of {len(items)}", flush=True)
+        for what, ours, theirs in zip(("questions", "contexts"), *both.values(), strict=True):
+            cosines = np.sum(ours * theirs, axis=1)
+            print(f"{name:16} {what:20} cosine {cosines.mean():.5f}, least {cosines.min():.5f}")
 
 
 def words(data: Path, work: Path) -> None:
