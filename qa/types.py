@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -232,6 +232,10 @@ class Answer:
     citations: tuple[Citation, ...]
     hits: tuple[Hit, ...]
     written: Written | None = None
+
+
+Told: TypeAlias = Callable[[int, int], None]
+"""Told how much of one piece of work has been done, and how much there is."""
 
 
 class Progress(Protocol):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from qa.corpus import office, webpage
 from qa.errors import FileError
-from qa.types import Document
+from qa.types import Document, Told
 from qa.worker import start
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ _STARTING = 60.0
 _SMALLER = "请拆成几个较小的文件,或另存为纯文本。"
 
 
-def read(
-    suffix: str, path: str, raw: bytes, told: Callable[[int, int], None] | None = None
-) -> list[Document]:
+def read(suffix: str, path: str, raw: bytes, told: Told | None = None) -> list[Document]:
     """Read a file.
 
     Args:
@@ -76,9 +74,7 @@ class _Reader:
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: SimpleQueue[bytes] = SimpleQueue()
 
-    def answer(
-        self, suffix: str, path: str, raw: bytes, told: Callable[[int, int], None] | None
-    ) -> dict[str, Any]:
+    def answer(self, suffix: str, path: str, raw: bytes, told: Told | None) -> dict[str, Any]:
         """What it says of a file in the end: its documents, or the problem."""
         try:
             if stdin := self._started().stdin:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from qa.corpus.layout import Block, Told, blocks, silent
+from qa.corpus.layout import Block, blocks, silent
 from qa.corpus.metadata import iso_date
 from qa.corpus.places import read
 from qa.text import fold
-from qa.types import Article, Document
+from qa.types import Article, Document, Told
 
 _OPENING = re.compile(
     r"本报讯|本报.{0,12}日[电讯]|据?(?:新华社|中新[社网]|人民网|央视网).{0,16}[电讯]"

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from qa.corpus.articles import Story, stories, title_line
-from qa.corpus.layout import LONG, Block, Told, silent
+from qa.corpus.layout import LONG, Block, silent
 from qa.corpus.places import read, stretches
 from qa.text import sentences
-from qa.types import Article, Document, Passage
+from qa.types import Article, Document, Passage, Told
 
 SIZE = 300
 """Characters that a passage aims at; measured in tests/bench/quality.py."""

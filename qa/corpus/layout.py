@@ -13,18 +13,16 @@ of the page does without thinking is done by four rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 from typing import Literal, TypeVar
 
 from qa.corpus.lines import Line, lines_of, unwrapped
 from qa.text import PERSON, fold, segmenter, tie
-from qa.types import Document, Span
+from qa.types import Document, Span, Told
 
 Kind = Literal["heading", "body", "caption", "byline", "source", "jump"]
-Told = Callable[[int, int], None]
-"""Told how much has been done, and how much there is."""
 _Item = TypeVar("_Item")
 
 HEADING_LENGTH = 45

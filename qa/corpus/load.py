@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from io import BufferedReader
 
-    from qa.types import Document
+    from qa.types import Document, Told
 
 MAX_BYTES = 200 * 1024 * 1024
 """Largest file that is read; a book of a million characters has 3 MB."""
@@ -217,9 +217,7 @@ def load(file: SourceFile) -> list[Document]:
     return read(file)[0]
 
 
-def read(
-    file: SourceFile, told: Callable[[int, int], None] | None = None
-) -> tuple[list[Document], Decoded]:
+def read(file: SourceFile, told: Told | None = None) -> tuple[list[Document], Decoded]:
     """Read a file as ``load`` does; its documents, and how its text was decoded.
 
     Args:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from qa.corpus.markup import heading, paragraph
 from qa.corpus.metadata import describe
 from qa.errors import FileError
-from qa.types import Document
+from qa.types import Document, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pypdf import PageObject, PdfReader
 
@@ -48,7 +48,7 @@ _WRITTEN = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyp
 _HEADING = re.compile(r"(?i)(?:heading|标题)\s*([1-9])$")
 
 
-def pdf(path: str, raw: bytes, told: Callable[[int, int], None]) -> list[Document]:
+def pdf(path: str, raw: bytes, told: Told) -> list[Document]:
     """Read the text layer of a PDF, pages separated by a blank line.
 
     Args:
@@ -170,7 +170,7 @@ def _mend(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def docx(path: str, raw: bytes, told: Callable[[int, int], None]) -> list[Document]:
+def docx(path: str, raw: bytes, told: Told) -> list[Document]:
     """Read a Word document: headings, paragraphs, tables and text boxes in their order.
 
     Args:

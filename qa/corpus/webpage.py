@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING
 from qa.corpus.markup import heading, paragraph
 from qa.corpus.metadata import describe
 from qa.errors import FileError
-from qa.types import Document
+from qa.types import Document, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bs4 import BeautifulSoup, Tag
 
 _CHARSET = re.compile(rb"<meta[^>]{1,200}charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
@@ -68,7 +66,7 @@ def charset(raw: bytes) -> str:
     return declared.group(1).decode() if declared else ""
 
 
-def html(path: str, raw: bytes, told: Callable[[int, int], None]) -> list[Document]:
+def html(path: str, raw: bytes, told: Told) -> list[Document]:
     """Read a web page.
 
     Args:
