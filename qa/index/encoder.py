@@ -15,7 +15,7 @@ from qa.errors import ModelError
 from qa.index.pieces import Pieces
 from qa.index.prepared import (
     ADVICE,
-    INPUTS,
+    INPUT,
     MODEL_FILE,
     OUTPUT,
     PIECES_FILE,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Texts that are tokenised, and sorted by length, together: an encoding takes some 20 KB.
 _CHUNK = 1024
-# Tokens, padding included, of one run of the model; more of them bring nothing.
+# Tokens of one run of the model; more of them bring nothing.
 _BATCH_TOKENS = 256
 
 
@@ -123,12 +123,10 @@ class Encoder:
         return vectors
 
     def _run(self, tokens: Sequence[Sequence[int]]) -> Vectors:
-        shape = len(tokens), max(1, *(len(ids) for ids in tokens))
-        inputs = np.full(shape, self.manifest.pad_id, np.int64), np.zeros(shape, np.int64)
-        for row, ids in enumerate(tokens):
-            inputs[0][row, : len(ids)] = ids
-            inputs[1][row, : len(ids)] = 1
-        outputs: list[Any] = self._session.run([OUTPUT], dict(zip(INPUTS, inputs, strict=True)))
+        """The vectors of texts that have the same number of tokens."""
+        if not tokens[0]:  # An empty text, where there is no prompt and nothing is put around it.
+            return np.zeros((len(tokens), self.dimension), np.float32)
+        outputs: list[Any] = self._session.run([OUTPUT], {INPUT: np.array(tokens, np.int64)})
         vectors: NDArray[np.float32] = outputs[0]
         return vectors
 
@@ -166,10 +164,11 @@ def whole(text: str) -> str:
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Group texts of like lengths (tokens): their numbers, some _BATCH_TOKENS tokens together."""
+    """Group texts of the same length (tokens): their numbers, _BATCH_TOKENS tokens at most."""
     batch: list[int] = []
     for number in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[number] > _BATCH_TOKENS:
+        length = lengths[number]
+        if batch and (lengths[batch[0]] != length or (len(batch) + 1) * length > _BATCH_TOKENS):
             yield batch
             batch = []
         batch.append(number)

@@ -1,4 +1,8 @@
-"""A SentenceTransformer → one ONNX graph: token ids and mask in, unit vectors out."""
+"""A SentenceTransformer → one ONNX graph: token ids in, unit vectors out.
+
+The graph has no mask: the texts of a batch have the same number of tokens, so that nothing is
+filled up, no time goes into what is not read, and no row depends on its neighbours.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from qa.index.prepared import INPUTS, OUTPUT
+from qa.index.prepared import INPUT, OUTPUT
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _OPSET = 17
+_TOKEN = 5
+"""Any that is not special."""
 AXES = {0: "batch", 1: "length"}
-"""Names of the axes of the inputs."""
+"""Names of the axes of the input."""
 
 
 class _Pipeline(torch.nn.Module):
@@ -24,9 +30,12 @@ class _Pipeline(torch.nn.Module):
         super().__init__()
         self.modules_in_order = torch.nn.ModuleList(model)
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        features: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
-        for module in self.modules_in_order:
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        transformer, *others = self.modules_in_order
+        features: dict[str, Any] = transformer({"input_ids": input_ids})
+        # For pooling.
+        features["attention_mask"] = torch.ones_like(input_ids)
+        for module in others:
             features = module(features)
         return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
 
@@ -41,31 +50,26 @@ def export(model: SentenceTransformer, path: Path) -> None:
         Exception: Whatever the modules, or the exporter, raise where they cannot be traced.
     """
     axes = {OUTPUT: {0: "batch"}}
-    trace(_Pipeline(model), model.tokenizer.pad_token_id or 0, axes, path)
+    trace(_Pipeline(model), axes, path)
 
 
-def trace(
-    network: torch.nn.Module, pad_id: int, outputs: dict[str, dict[int, str]], path: Path
-) -> None:
-    """Trace a network that takes token ids and their mask, for any batch and any length.
+def trace(network: torch.nn.Module, outputs: dict[str, dict[int, str]], path: Path) -> None:
+    """Trace a network that takes token ids, for any batch and any length.
 
     Args:
         network: In float32.
-        pad_id: Token that fills a batch up.
         outputs: Its outputs in order, each with names for the axes that vary.
         path: The ONNX file to write.
     """
-    ids = torch.full((2, 7), pad_id + 4, dtype=torch.int64)
-    mask = torch.ones_like(ids)
-    ids[1, 5:], mask[1, 5:] = pad_id, 0
+    ids = torch.full((2, 7), _TOKEN, dtype=torch.int64)
     with torch.no_grad():
         torch.onnx.export(
             network.eval(),
-            (ids, mask),
+            (ids,),
             str(path),
-            input_names=list(INPUTS),
+            input_names=[INPUT],
             output_names=list(outputs),
-            dynamic_axes={**dict.fromkeys(INPUTS, AXES), **outputs},
+            dynamic_axes={INPUT: AXES, **outputs},
             opset_version=_OPSET,
             dynamo=False,
         )

@@ -23,7 +23,7 @@ from qa.index.encoder import Encoder
 from qa.index.prepared import (
     DEFAULT_MODEL,
     FORMAT,
-    INPUTS,
+    INPUT,
     MODEL_FILE,
     PIECES_FILE,
     TOKENIZER_FILE,
@@ -220,7 +220,7 @@ def _samples(model: SentenceTransformer) -> list[dict[str, NDArray[np.int64]]]:
         model.tokenizer([text], truncation=True, max_length=longest, return_tensors="np")
         for text in texts
     ]
-    return [{name: tokens[name].astype(np.int64) for name in INPUTS} for tokens in found]
+    return [{INPUT: tokens[INPUT].astype(np.int64)} for tokens in found]
 
 
 def _longest(model: SentenceTransformer) -> int:
@@ -238,7 +238,6 @@ def _manifest(
         source=source.origin,
         dimension=dimension,
         max_length=_longest(model),
-        pad_id=model.tokenizer.pad_token_id or 0,
         prompts=sources.prompts(model),
         bits=0,
         cosine=0.0,

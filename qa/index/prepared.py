@@ -18,13 +18,13 @@ from qa.index import seal
 DEFAULT_MODEL = "intfloat/multilingual-e5-small"
 """The model where the user names none; MIT licence."""
 
-FORMAT = 4
+FORMAT = 5
 """Version of the folder's form; one of another version has to be prepared again."""
 MODEL_FILE = "model.onnx"
 WEIGHTS_FILE = f"{MODEL_FILE}.data"
 TOKENIZER_FILE = "tokenizer.json"
 PIECES_FILE = "pieces.sqlite"
-INPUTS = "input_ids", "attention_mask"
+INPUT = "input_ids"
 OUTPUT = "embedding"
 ADVICE = "请运行 qa index,它会重新准备模型"
 
@@ -40,7 +40,6 @@ class Manifest:
         source: Where the weights came from.
         dimension: Length of a vector.
         max_length: Tokens that are read of a text, special ones and the prompt included.
-        pad_id: Token that fills a batch up.
         prompts: What is put before a "query" and before a "passage".
         bits: Of its weights: 8, or 32 for a model that 8 bits change too much.
         cosine: Least cosine to the original model's vectors in the check.
@@ -53,7 +52,6 @@ class Manifest:
     source: str
     dimension: int
     max_length: int
-    pad_id: int
     prompts: Mapping[str, str]
     bits: int
     cosine: float

@@ -13,7 +13,7 @@ import numpy as np
 
 from qa.index.encoder import open_session
 from qa.index.pieces import Pieces
-from qa.index.prepared import INPUTS, MODEL_FILE, PIECES_FILE
+from qa.index.prepared import INPUT, MODEL_FILE, PIECES_FILE
 from qa.index.tokens import content_bigrams
 from qa.reader.pairs import Pair, head, pair
 from qa.reader.prepared import OUTPUTS, Manifest
@@ -123,6 +123,5 @@ class ReaderModel:
     def logits(self, read: Pair) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The network's logits of one pair: (tokens, SPAN_LOGITS) and (VERDICT_LOGITS,)."""
         ids = np.array([read.ids], np.int64)
-        inputs = dict(zip(INPUTS, (ids, np.ones_like(ids)), strict=True))
-        outputs: list[Any] = self._session.run(list(OUTPUTS), inputs)
+        outputs: list[Any] = self._session.run(list(OUTPUTS), {INPUT: ids})
         return outputs[0][0], outputs[1][0]

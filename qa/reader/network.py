@@ -1,4 +1,4 @@
-"""The reader's network: token ids of a pair in, span and verdict logits out. Needs torch."""
+"""The reader's network: token ids of pairs in, span and verdict logits out. Needs torch."""
 
 from __future__ import annotations
 
@@ -34,9 +34,14 @@ class ReaderNetwork(torch.nn.Module):
         self.verdict = torch.nn.Linear(width, VERDICT_LOGITS)
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits of shapes (batch, length, SPAN_LOGITS) and (batch, VERDICT_LOGITS)."""
+        """Logits of shapes (batch, length, SPAN_LOGITS) and (batch, VERDICT_LOGITS).
+
+        Args:
+            input_ids: Token ids, shape (batch, length).
+            attention_mask: 0 where a pair is filled up; none where no pair is.
+        """
         hidden = self.transformer(
             input_ids=input_ids, attention_mask=attention_mask
         ).last_hidden_state

@@ -22,7 +22,7 @@ from qa.index.prepared import (
 )
 from qa.reader import prepared, weights
 from qa.reader.model import ReaderModel
-from qa.reader.pairs import PAD, head, pair
+from qa.reader.pairs import head, pair
 from qa.reader.prepared import FORMAT, OUTPUTS, Manifest
 from qa.text import fold
 from qa.types import Progress
@@ -84,7 +84,7 @@ def _write(source: Path, folder: Path, progress: Progress) -> None:
     work.mkdir()
     axes = {OUTPUTS[0]: export.AXES, OUTPUTS[1]: {0: "batch"}}
     try:
-        export.trace(network, PAD, axes, work / "exported.onnx")
+        export.trace(network, axes, work / "exported.onnx")
         quantise.quantise(work / "exported.onnx", work / "quantised.onnx")
         export.optimise(work / "quantised.onnx", folder / MODEL_FILE)
     except Exception as error:
@@ -111,9 +111,8 @@ def _difference(model: ReaderModel, network: ReaderNetwork, tokenizer: Tokenizer
     worst = 0.0
     for question, title, passage in _SAMPLES:
         read = pair(tokenizer, fold(question), head(fold(title)), fold(passage))
-        ids = torch.tensor([read.ids])
         with torch.no_grad():
-            expected = [one[0].numpy() for one in network(ids, torch.ones_like(ids))]
+            expected = [one[0].numpy() for one in network(torch.tensor([read.ids]))]
         span, verdict = model.logits(read)
         worst = max(
             worst,

@@ -13,7 +13,7 @@ from pathlib import Path
 from qa.errors import ModelError
 from qa.index.prepared import read_manifest
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folder's form; one of another version has to be prepared again."""
 OUTPUTS = "span", "verdict"
 REINSTALL = "请重新安装:pip install --force-reinstall --no-deps wenju"
