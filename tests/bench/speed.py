@@ -4,6 +4,7 @@
     python -m tests.bench.speed DATA WORK peers
     python -m tests.bench.speed DATA WORK encoding
     python -m tests.bench.speed DATA WORK ranking
+    python -m tests.bench.speed DATA WORK reading
     python -m tests.bench.speed DATA WORK words
     python -m tests.bench.speed DATA WORK growth [--sizes 1000,10000,100000,1000000]
     python -m tests.bench.speed DATA WORK picture
@@ -13,7 +14,8 @@ DATA is the folder with ``data/`` and ``peers/``. WORK keeps indexes, environmen
 cold: a question from the shell beside importing the libraries that it needs. peers: the same with
 other tools, each in an environment of its own with the same articles and model. encoding: passages
 a second beside ``SentenceTransformer.encode``, with its best batch size. ranking: how often the
-vectors of both find the right document. words: how soon 30,000 articles answer by their words.
+vectors of both find the right document. reading: what the reader adds to a question in an open
+index, beside embedding it. words: how soon 30,000 articles answer by their words.
 growth: indexes of 1,000 to a million passages. Their vectors are made once; above what the articles
 give, articles are repeated under other titles with their vectors and a little noise. picture:
 ``speed.svg`` beside this file, of what growth measured.
@@ -38,6 +40,7 @@ from typing import Any
 
 import numpy as np
 
+from qa import QA
 from qa.corpus.chunk import passages
 from qa.corpus.load import find, load
 from qa.index.build import searched_text, text_digest
@@ -47,9 +50,10 @@ from qa.index.prepare import prepare
 from qa.text import fold
 from qa.types import Document
 from qa.update import update
-from tests.bench.datasets import squad
+from tests.bench.datasets import seeds, squad
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 BARE = "import numpy, onnxruntime, tokenizers, faiss, tantivy"
 QUESTION = "2024年巫溪支队受理了多少件环境投诉?"
 ROUNDS = 11
@@ -61,7 +65,9 @@ PEERS = {
         "peer_llamaindex.py",
         ["llama-index-core", "llama-index-embeddings-huggingface"],
     ),
+    "Haystack": ("peer_haystack.py", ["haystack-ai", "sentence-transformers-haystack"]),
 }
+READ = 5
 NOISE = 0.01
 """Standard deviation of what is added to each number of a repeated vector."""
 
@@ -71,7 +77,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument(
-        "what", choices=["cold", "peers", "encoding", "ranking", "words", "growth", "picture"]
+        "what",
+        choices=["cold", "peers", "encoding", "ranking", "reading", "words", "growth", "picture"],
     )
     parser.add_argument("--sizes", default="1000,10000,100000,1000000")
     given = parser.parse_args()
@@ -84,6 +91,8 @@ def main() -> None:
         encoding(given.data, given.work)
     elif given.what == "ranking":
         ranking(given.data, given.work)
+    elif given.what == "reading":
+        reading(given.data, given.work)
     elif given.what == "words":
         words(given.data, given.work)
     elif given.what == "growth":
@@ -162,7 +171,7 @@ def peers(data: Path, work: Path) -> None:
             wanted = ["torch<2.14", "sentence-transformers", *packages]
             subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
         where = [str(model), str(ROOT / "seeds"), str(work / f"index-{script}")]
-        peer = str(data / "peers" / script)
+        peer = str(next(p for p in (HERE / script, data / "peers" / script) if p.exists()))
         if not Path(where[2]).exists():
             subprocess.run([python, peer, "build", *where], check=True, stdout=subprocess.DEVNULL)
         commands[name] = [python, peer, "ask", *where, QUESTION]
@@ -241,6 +250,36 @@ def ranking(data: Path, work: Path) -> None:
         for what, ours, theirs in zip(("questions", "contexts"), *both.values(), strict=True):
             cosines = np.sum(ours * theirs, axis=1)
             print(f"{name:16} {what:20} cosine {cosines.mean():.5f}, least {cosines.min():.5f}")
+
+
+def reading(data: Path, work: Path) -> None:
+    """Milliseconds of embedding a question, and of reading: five passages, and as it stops."""
+    qa = QA.open(seeds_index(work))
+    items = [i for i in seeds(data / "questions" / "seeds_dev.jsonl") if i.answers]
+    found = [(item.question, qa.search(item.question, READ)) for item in items]
+    # None can win before it is read.
+    rising = [[replace(h, score=1e6 * h.rank) for h in hits] for _, hits in found]
+    runs: dict[str, Callable[[int], object]] = {
+        "embedding": lambda i: qa.retriever.embedder.encode_queries([found[i][0]]),
+        "five passages": lambda i: qa.reader.read(found[i][0], rising[i], 0.0),
+        "as it stops": lambda i: qa.reader.read(*found[i], 0.0),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(3):
+        for i in range(len(found)):
+            for name, run in runs.items():
+                started = time.perf_counter()
+                run(i)
+                taken[name].append(1000 * (time.perf_counter() - started))
+    base = statistics.median(taken["embedding"])
+    for name, times in taken.items():
+        middle, mean = statistics.median(times), statistics.mean(times)
+        print(f"{name:20} median {middle:6.1f} ms {middle / base:5.1f} ×  mean {mean:6.1f} ms")
+    read = [
+        sum("reader" in hit.shares for hit in qa.reader.read(question, hits, 0.0).hits)
+        for question, hits in found
+    ]
+    print(f"passages read in the mean: {statistics.mean(read):.1f}")
 
 
 def words(data: Path, work: Path) -> None:
