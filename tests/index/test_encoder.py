@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qa.errors import ModelError
 from qa.index import seal
-from qa.index.encoder import Encoder
+from qa.index.encoder import _BATCH_TOKENS, Encoder, _batches
 
 PASSAGES = [
     "巫溪县生态环境局2024年共受理群众环境投诉举报186件,办结率100%。",
@@ -92,6 +94,21 @@ def test_a_vector_depends_on_its_own_text_only(encoder: Encoder) -> None:
     # Sums of float32 come in another order; a neighbour's influence would be a hundred times more.
     assert np.sum(together * alone, axis=1).min() > 0.9999
     assert np.sum(together[order] * shuffled, axis=1).min() > 0.9999
+
+
+@given(st.lists(st.integers(0, 600)))
+def test_texts_that_are_run_together_have_as_many_tokens(lengths: list[int]) -> None:
+    batches = list(_batches(lengths))
+    assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len({lengths[number] for number in batch}) == 1
+        assert len(batch) == 1 or len(batch) * lengths[batch[0]] <= _BATCH_TOKENS
+
+
+def test_a_text_without_tokens_is_near_nothing(encoder: Encoder) -> None:
+    vectors = encoder._run([[], []])
+    assert vectors.shape == (2, encoder.dimension)
+    assert not vectors.any()
 
 
 def test_questions_and_passages_have_different_prompts(encoder: Encoder) -> None:
