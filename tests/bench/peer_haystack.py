@@ -26,7 +26,9 @@ CHUNK = 300
 def build(model: str, corpus: str, work: Path) -> None:
     chunks = [""]
     for path in sorted(Path(corpus).glob("*.txt")):
-        for sentence in re.findall(r"[^。\uff01\uff1f\n]*[。\uff01\uff1f\n]?", path.read_text("utf-8")):
+        for sentence in re.findall(
+            r"[^。\uff01\uff1f\n]*[。\uff01\uff1f\n]?", path.read_text("utf-8")
+        ):
             if len(chunks[-1]) + len(sentence) > CHUNK:
                 chunks.append("")
             chunks[-1] += sentence
