@@ -172,9 +172,12 @@ def peers(data: Path, work: Path) -> None:
             subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
         where = [str(model), str(ROOT / "seeds"), str(work / f"index-{script}")]
         peer = str(next(p for p in (HERE / script, data / "peers" / script) if p.exists()))
+        # Without the script's folder in the path: ``datasets`` there is another one.
         if not Path(where[2]).exists():
-            subprocess.run([python, peer, "build", *where], check=True, stdout=subprocess.DEVNULL)
-        commands[name] = [python, peer, "ask", *where, QUESTION]
+            subprocess.run(
+                [python, "-P", peer, "build", *where], check=True, stdout=subprocess.DEVNULL
+            )
+        commands[name] = [python, "-P", peer, "ask", *where, QUESTION]
     side_by_side(commands, PEER_ROUNDS)
 
 
