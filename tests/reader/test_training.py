@@ -270,6 +270,7 @@ class TestClozes:
         assert made
         for one in made:
             ((start, end),) = one.spans
+            assert one.passage in self.PAGE  # Nothing is joined that stands apart.
             assert one.passage[start:end] == "青石桥"
             assert one.passage.count("青石桥") == 1
             assert one.question.rstrip("?")[-4:] not in one.passage

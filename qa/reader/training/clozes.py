@@ -30,8 +30,8 @@ _CONTEXT = 6
 _NUMBER = re.compile(r"[\d一二三四五六七八九十百千万亿零〇两]+")
 _ASKING = ("什么", "什么", "什么", "哪里", "哪个", "谁", "何")
 _LOOSE = re.compile(r"^[的了是在和与及等为而也就都]|[的了是在和与及等为而也就都]$")
-_CLAUSE = re.compile(r"[^,;:,;:]+[,;:,;:]?")
-_END = re.compile(r"[\s。!?!?;;,,::、]+$")
+_CLAUSE = re.compile(r"[^,;:]+[,;:]?")
+_END = re.compile(r"[\s。!?;,:、]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,8 @@ def _recurring(text: str, cut: Sequence[Span]) -> dict[str, list[int]]:
 
 def _question(sentence: str, answer: str, chance: random.Random) -> str:
     """A sentence, or its clauses around the gap, that asks for what it leaves out."""
-    clauses = [match.group() for match in _CLAUSE.finditer(sentence)] or [sentence]
-    middle = chance.choice([i for i, one in enumerate(clauses) if answer in one] or [0])
-    first = last = middle
+    clauses = _CLAUSE.findall(sentence)
+    first = last = chance.choice([i for i, one in enumerate(clauses) if answer in one])
     while True:
         grown = [
             (a, b)
@@ -113,7 +112,7 @@ def _question(sentence: str, answer: str, chance: random.Random) -> str:
             break
         first, last = chance.choice(grown)
     shown = _END.sub("", "".join(clauses[first : last + 1]).strip())
-    if answer not in shown or len(shown) - len(answer) < _CONTEXT or len(shown) > 2 * _QUESTION:
+    if not _CONTEXT <= len(shown) - len(answer) <= 2 * _QUESTION:
         return ""
     asking = "多少" if _NUMBER.match(answer) else chance.choice(_ASKING)
     return shown.replace(answer, asking) + "?"

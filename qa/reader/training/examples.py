@@ -99,14 +99,14 @@ class Examples:
     def _of_cloze(self, cloze: Cloze, chance: random.Random) -> Iterator[Example]:
         """A stretch of the rest of the text that fills the gap once, and one that does not."""
         body = self._texts[cloze.text].body
-        rest = [body[a:b] for a, b in self._sentences[cloze.text] if (a, b) != cloze.asked]
+        cut = self._sentences[cloze.text]
+        asked = cut.index(cloze.asked)
         longest = chance.randint(self._settings.shortest, self._settings.longest)
-        stretches: list[str] = []
-        for sentence in rest[chance.randrange(len(rest)) :] + rest:
-            if stretches and len(stretches[-1]) + len(sentence) <= longest:
-                stretches[-1] += sentence
-            elif len(sentence) <= longest:
-                stretches.append(sentence)
+        stretches = [
+            body[start:end]
+            for around in (cut[:asked], cut[asked + 1 :])
+            for start, end in _cut(around, longest)
+        ]
         once = [one for one in stretches if one.count(cloze.answer) == 1]
         if not once:
             return
