@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,22 @@ def take_over(network: ReaderNetwork, path: Path) -> None:
     state = load(path)[1].state_dict()
     del state[_WORDS]
     network.load_state_dict(state, strict=False)
+
+
+def mean(paths: Sequence[Path]) -> tuple[ReaderNetwork, list[int]]:
+    """A network whose weights are the mean of those in the files, and the last one's vocabulary.
+
+    Raises:
+        ModelError: As ``load`` does.
+    """
+    import torch
+
+    networks = [load(path)[1] for path in paths]
+    states = [network.state_dict() for network in networks]
+    for name in states[-1].keys() - {_WORDS}:
+        # Into the last one, in place.
+        states[-1][name].copy_(torch.stack([state[name] for state in states]).double().mean(0))
+    return networks[-1], _read(paths[-1])[_PIECES].tolist()
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

@@ -345,3 +345,29 @@ def test_a_run_that_was_stopped_goes_on_and_its_weights_can_be_loaded(
     reader_weights.take_over(fresh, file)
     assert torch.equal(fresh.span.weight, network.span.weight)
     assert len(fresh.transformer.embeddings.word_embeddings.weight) == 500
+
+
+def test_the_mean_of_two_readers_lies_between_them(weights, tmp_path, monkeypatch, capsys):
+    import torch
+
+    from qa.reader import prepared
+    from qa.reader import weights as reader_weights
+    from qa.reader.training import average
+
+    shipped = prepared.shipped()
+    _, network, _ = reader_weights.load(shipped)
+    before = network.span.weight.detach().clone()
+    network.span.weight.data += 0.5
+    vocabulary = list(range(600))
+    other = reader_weights.write(network, vocabulary, tmp_path)
+    arguments = ["average", str(shipped), str(other), "--work", str(tmp_path / "mean")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    average.main()
+
+    (file,) = (tmp_path / "mean").glob("reader-*.safetensors")
+    assert str(file) in capsys.readouterr().out
+    tokenizer, mean, _ = reader_weights.load(file)
+    assert tokenizer.get_vocab_size() == len(vocabulary)
+    tolerance = float((before.abs().max() + 0.5) / 64)
+    assert torch.allclose(mean.span.weight, before + 0.25, atol=tolerance)
+    assert torch.allclose(mean.verdict.weight, network.verdict.weight, atol=tolerance)
