@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import random
 import re
 import sys
 from itertools import pairwise
@@ -10,7 +9,6 @@ from itertools import pairwise
 import pytest
 
 from qa.reader.training import sets
-from qa.reader.training.clozes import Clozes
 from qa.reader.training.examples import Examples
 from qa.reader.training.sets import Asked, QuestionSet, Text
 from qa.reader.training.settings import Settings
@@ -162,7 +160,7 @@ class TestSets:
 def always(**changes):
     """Settings in which only what is asked for happens."""
     rest = dict.fromkeys(("titled", "joined", "retrieved", "removed", "other_year"), 0.0)
-    return Settings(**(rest | {"clozes": 0} | changes))
+    return Settings(**(rest | changes))
 
 
 @pytest.fixture(scope="module")
@@ -247,44 +245,6 @@ class TestExamples:
     def test_titles_are_shown_to_some(self, found):
         assert {o.above for o in Examples([found], always(titled=1.0)).epoch(0)} == {"《镇志》"}
         assert {o.above for o in Examples([found], always()).epoch(0)} == {""}
-
-
-class TestClozes:
-    PAGE = "青石桥建于1932年,长一百米。村里还有水厂。人们都从青石桥过河。"
-
-    def test_a_sentence_asks_for_what_another_has_too(self):
-        drawn = Clozes([self.PAGE, *PAGES]).draw(5, random.Random(1))  # noqa: S311
-        (one,) = [one for one in drawn if one.text == 0]
-        assert one.answer == "青石桥"  # And not a part of it.
-        assert self.PAGE[slice(*one.asked)] in sentences_of(self.PAGE)
-        assert one.answer not in one.question
-        assert one.question.endswith("?")
-
-    def test_what_stands_in_many_texts_is_not_what_one_is_about(self):
-        assert not list(Clozes([self.PAGE] * 3).draw(5, random.Random(1)))  # noqa: S311
-
-    def test_the_gap_is_filled_by_the_rest_of_the_text(self):
-        given = QuestionSet([Text("", self.PAGE)])
-        examples = Examples([given], always(clozes=3, shortest=1, longest=80))
-        made = [one for epoch in range(8) for one in examples.epoch(epoch)]
-        assert made
-        for one in made:
-            ((start, end),) = one.spans
-            assert one.passage in self.PAGE  # Nothing is joined that stands apart.
-            assert one.passage[start:end] == "青石桥"
-            assert one.passage.count("青石桥") == 1
-            assert one.question.rstrip("?")[-4:] not in one.passage
-
-    def test_a_number_is_asked_for_by_how_many(self):
-        page = "全年受理投诉129件,都已办结。与去年相比有所增加。这129件投诉多数说的是噪声。"
-        drawn = list(Clozes([page]).draw(5, random.Random(1)))  # noqa: S311
-        asked = [one.question for one in drawn if one.answer.startswith("129")]
-        assert asked
-        assert all("多少" in question for question in asked)
-
-
-def sentences_of(text):
-    return [text[start:end] for start, end in sentences(text)]
 
 
 def test_a_run_that_was_stopped_goes_on_and_its_weights_can_be_loaded(

@@ -1,7 +1,5 @@
 """Questions and texts → the pairs of one epoch: passages that answer, and passages that do not.
 
-Beside the questions of the sets there are clozes, made of the texts alone.
-
 Passages that do not answer are of four kinds: of another text, with the question's bigrams (what
 retrieval really returns); the one that answers, less the sentences that hold the answer (same
 topic, same unit, other number); the one that answers, asked of another year; and those of the
@@ -19,7 +17,6 @@ from dataclasses import dataclass, replace
 
 from qa.index.tokens import bigrams, content_bigrams
 from qa.reader.pairs import head
-from qa.reader.training.clozes import Cloze, Clozes
 from qa.reader.training.sets import Asked, QuestionSet, Text
 from qa.reader.training.settings import Settings
 from qa.text import sentences, squeeze
@@ -75,7 +72,6 @@ class Examples:
             for number, cut in enumerate(self._sentences)
             for span in _cut(cut, settings.longest)
         ]
-        self._clozes = Clozes([text.body for text in self._texts])
         self._index = self._indexed()
         self._near: dict[str, list[int]] = {}
 
@@ -92,30 +88,7 @@ class Examples:
         for question, passage in self._unrelated:
             if chance.random() < 0.5:
                 made.append(Example(question, "", passage, (), None))
-        for cloze in self._clozes.draw(self._settings.clozes, chance):
-            made.extend(self._of_cloze(cloze, chance))
         return made
-
-    def _of_cloze(self, cloze: Cloze, chance: random.Random) -> Iterator[Example]:
-        """A stretch of the rest of the text that fills the gap once, and one that does not."""
-        body = self._texts[cloze.text].body
-        cut = self._sentences[cloze.text]
-        asked = cut.index(cloze.asked)
-        longest = chance.randint(self._settings.shortest, self._settings.longest)
-        stretches = [
-            body[start:end]
-            for around in (cut[:asked], cut[asked + 1 :])
-            for start, end in _cut(around, longest)
-        ]
-        once = [one for one in stretches if one.count(cloze.answer) == 1]
-        if not once:
-            return
-        passage = chance.choice(once)
-        start = passage.index(cloze.answer)
-        yield Example(cloze.question, "", passage, ((start, start + len(cloze.answer)),), True)
-        without = [one for one in stretches if cloze.answer not in one]
-        if without and chance.random() < self._settings.removed:
-            yield Example(cloze.question, "", chance.choice(without), (), None)
 
     def _of(self, asked: Asked, chance: random.Random) -> Iterator[Example]:
         settings = self._settings
