@@ -28,7 +28,7 @@ SPAN_VALUES = SPAN_LOGITS + 2 * MATCHED
 _LONGEST = 160
 """Characters of an answer, at most."""
 _LIKELY = math.log(0.03)
-"""Least log-probability of a further answer."""
+"""Least log-probability of a further answer, as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,9 @@ class Found:
 
     Attributes:
         span: Characters of the passage.
-        score: Natural logarithm of the probability that it is the answer, against every other
-            stretch and against none.
+        score: Natural logarithm of the probability that the answer is it or a stretch that
+            overlaps it, against every other and against none: where the answer is, not how much
+            of the text belongs to it.
     """
 
     span: Span
@@ -98,6 +99,9 @@ def answers(scores: NDArray[np.float32], count: int, barred: Sequence[Span] = ()
         start, end = divmod(int(left.argmax()), len(scores))
         if found and left[start, end] < _LIKELY:
             break
-        found.append(Found((start, end + 1), float(left[start, end])))
+        overlapping = scores[: end + 1, start:]
+        highest = overlapping.max()
+        score = highest + np.log(np.exp(overlapping - highest).sum())
+        found.append(Found((start, end + 1), float(score)))
         left[(places[:, None] <= end) & (places >= start)] = -np.inf
     return found
