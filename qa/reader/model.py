@@ -50,7 +50,7 @@ class Reading:
 
     @property
     def span(self) -> float:
-        """Logarithm of the probability that the answer lies where one of ``found`` does."""
+        """Logarithm of the probability that the answer is one of ``found``."""
         return math.log(min(1.0, sum(math.exp(one.score) for one in self.found)))
 
 

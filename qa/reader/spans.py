@@ -28,7 +28,7 @@ SPAN_VALUES = SPAN_LOGITS + 2 * MATCHED
 _LONGEST = 160
 """Characters of an answer, at most."""
 _LIKELY = math.log(0.03)
-"""Least log-probability of a further answer, as it stands."""
+"""Least log-probability of a further answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class Found:
 
     Attributes:
         span: Characters of the passage.
-        score: Natural logarithm of the probability that the answer is it or a stretch that
-            overlaps it, against every other and against none: where the answer is, not how much
-            of the text belongs to it.
+        score: Natural logarithm of the probability that it is the answer, against every other
+            stretch and against none.
     """
 
     span: Span
@@ -99,9 +98,6 @@ def answers(scores: NDArray[np.float32], count: int, barred: Sequence[Span] = ()
         start, end = divmod(int(left.argmax()), len(scores))
         if found and left[start, end] < _LIKELY:
             break
-        overlapping = scores[: end + 1, start:]
-        highest = overlapping.max()
-        score = highest + np.log(np.exp(overlapping - highest).sum())
-        found.append(Found((start, end + 1), float(score)))
+        found.append(Found((start, end + 1), float(left[start, end])))
         left[(places[:, None] <= end) & (places >= start)] = -np.inf
     return found
