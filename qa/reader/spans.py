@@ -67,12 +67,10 @@ def stretches(pair: Pair, values: NDArray[np.float32]) -> tuple[NDArray[np.float
             if start <= place[1] < end and logit > logits[place]:
                 logits[place], tokens[place] = logit, token
     first, last = np.split(values[:, SPAN_LOGITS:] / MATCHED**0.25, 2, axis=1)
-    # Not by BLAS: its threads and those of ONNX Runtime would wait for each other.
-    match = np.einsum("ik,jk->ij", first, last)
-    scores = logits[0][:, None] + logits[1] + match[tokens[0][:, None], tokens[1]]
+    scores = logits[0][:, None] + logits[1] + first[tokens[0]] @ last[tokens[1]].T
     longer = np.arange(length) - np.arange(length)[:, None]
     scores[(longer < 0) | (longer >= _LONGEST)] = -np.inf
-    none = values[0, 0] + values[0, 2] + match[0, 0]
+    none = values[0, 0] + values[0, 2] + first[0] @ last[0]
     highest = max(none, scores.max(initial=-np.inf))
     total = highest + np.log(np.exp(none - highest) + np.exp(scores - highest).sum())
     return scores - total, float(none - total)
