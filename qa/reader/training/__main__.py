@@ -185,13 +185,12 @@ class _Run:
         )
         judged = (judged * known).sum(0) / known.sum(0).clamp(min=1)
         settings = self._settings
-        loss: torch.Tensor = (
+        return (
             settings.bounds_weight * bounded
             + settings.pairs_weight * matched
             + settings.relevant_weight * judged[0]
             + settings.answers_weight * judged[1]
         )
-        return loss
 
 
 def _missed(span: torch.Tensor, allowed: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -212,10 +211,10 @@ def _missed_pairs(span: torch.Tensor, allowed: torch.Tensor, matches: torch.Tens
             shape (batch, answers, 3).
     """
     begins, ends = (span[:, :, i : i + 2].flatten(1).masked_fill(~allowed, _NEVER) for i in (0, 2))
-    first, last = span[:, :, SPAN_LOGITS:-MATCHED], span[:, :, -MATCHED:]
+    first, last = span[:, :, SPAN_LOGITS:].split(MATCHED, dim=2)
     match = first @ last.transpose(1, 2) / MATCHED**0.5
     # The match is the tokens': their places are added up first.
-    of_tokens = [side.view(len(side), -1, 2).logsumexp(2) for side in (begins, ends)]
+    of_tokens = [side.unflatten(1, (-1, 2)).logsumexp(2) for side in (begins, ends)]
     scores = of_tokens[0][:, :, None] + of_tokens[1][:, None, :] + match
     number = torch.arange(span.shape[1])
     possible = (number[:, None] <= number) & ((number[:, None] > 0) | (number == 0))
@@ -223,8 +222,7 @@ def _missed_pairs(span: torch.Tensor, allowed: torch.Tensor, matches: torch.Tens
     rows = torch.arange(len(span))[:, None]
     start, end = matches[:, :, 0].long(), matches[:, :, 1].long()
     right = begins[rows, start] + ends[rows, end] + match[rows, start // 2, end // 2]
-    missed: torch.Tensor = total - (right * matches[:, :, 2]).sum(1)
-    return missed
+    return total - (right * matches[:, :, 2]).sum(1)
 
 
 class _Dropout(torch.nn.Module):
