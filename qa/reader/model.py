@@ -17,7 +17,7 @@ from qa.index.prepared import INPUT, MODEL_FILE, PIECES_FILE
 from qa.index.tokens import content_bigrams
 from qa.reader.pairs import Pair, head, pair
 from qa.reader.prepared import OUTPUTS, Manifest
-from qa.reader.spans import Found, answers, stretches
+from qa.reader.spans import Found, answers, boundaries
 from qa.text import fold, sentences
 from qa.types import Passage, Span
 
@@ -38,7 +38,7 @@ class Reading:
     Attributes:
         relevant: Log-odds that the passage is about what is asked.
         answers: Log-odds that it answers.
-        none: Logarithm of the probability that no stretch of it answers, by the span head.
+        none: Logarithm of the probability that no answer begins in it, by the span head.
         found: Answers, best first, as characters of the passage; several where several are
             likely, none where the passage has no place for one.
     """
@@ -50,8 +50,9 @@ class Reading:
 
     @property
     def span(self) -> float:
-        """Logarithm of the probability that the answer is one of ``found``."""
-        return math.log(min(1.0, sum(math.exp(one.score) for one in self.found)))
+        """Logarithm of the probability that an answer begins and ends as one of ``found``."""
+        sides = ([one.start for one in self.found], [one.end for one in self.found])
+        return sum(math.log(min(1.0, sum(map(math.exp, side)))) for side in sides)
 
 
 class ReaderModel:
@@ -94,16 +95,16 @@ class ReaderModel:
         above = head(title) if any(term in title for term in names) else ""
         readings = []
         for offset, read in self._pieces(fold(question), above, folded):
-            values, verdict = self.values(read)
-            scores, none = stretches(read, values)
-            blank = [i for i in range(len(scores)) if folded[offset + i].isspace()]
-            scores[blank], scores[:, blank] = -np.inf, -np.inf
+            span, verdict = self.logits(read)
+            beginnings, ends, none = boundaries(read, span)
+            blank = [i for i in range(len(beginnings)) if folded[offset + i].isspace()]
+            beginnings[blank], ends[blank] = -np.inf, -np.inf
             here = [(start - offset, end - offset) for start, end in barred]
             found = tuple(
-                Found((one.span[0] + offset, one.span[1] + offset), one.score)
-                for one in answers(scores, count, here)
+                Found((one.span[0] + offset, one.span[1] + offset), one.start, one.end)
+                for one in answers(beginnings, ends, count, here)
             )
-            readings.append(Reading(float(verdict[0]), float(verdict[1]), none, found))
+            readings.append(Reading(float(verdict[0]), float(verdict[1]), float(none[0]), found))
         return max(readings, key=lambda reading: (bool(reading.found), reading.answers))
 
     def _pieces(self, question: str, above: str, text: str) -> Iterator[tuple[int, Pair]]:
@@ -119,8 +120,8 @@ class ReaderModel:
             overlap = max(start + 1, reached - _OVERLAP)
             start = next((place for place in starts if overlap <= place < reached), overlap)
 
-    def values(self, read: Pair) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What the network makes of one pair: (tokens, SPAN_VALUES) and (VERDICT_LOGITS,)."""
+    def logits(self, read: Pair) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The network's logits of one pair: (tokens, SPAN_LOGITS) and (VERDICT_LOGITS,)."""
         ids = np.array([read.ids], np.int64)
         outputs: list[Any] = self._session.run(list(OUTPUTS), {INPUT: ids})
         return outputs[0][0], outputs[1][0]

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from qa.reader.spans import SPAN_VALUES
-
 if TYPE_CHECKING:
     from transformers import BertModel
 
+SPAN_LOGITS = 4
+"""A token can begin an answer at its first or second character, and end it at its last or last
+but one: XLM-R's pieces end where an answer does in 95 % of CMRC's and DRCD's answers, and within
+one character in 99.7 %."""
 VERDICT_LOGITS = 2
 """Is the passage about what is asked; does it answer."""
 
@@ -20,7 +22,7 @@ class ReaderNetwork(torch.nn.Module):
 
     Attributes:
         transformer: Of the default encoder.
-        span: Head over each token, SPAN_VALUES: its logits, what it is as a beginning, as an end.
+        span: Head over each token, SPAN_LOGITS.
         verdict: Head over the first token, VERDICT_LOGITS.
     """
 
@@ -28,13 +30,13 @@ class ReaderNetwork(torch.nn.Module):
         super().__init__()
         self.transformer = transformer
         width = transformer.config.hidden_size
-        self.span = torch.nn.Linear(width, SPAN_VALUES)
+        self.span = torch.nn.Linear(width, SPAN_LOGITS)
         self.verdict = torch.nn.Linear(width, VERDICT_LOGITS)
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values of shapes (batch, length, SPAN_VALUES) and (batch, VERDICT_LOGITS).
+        """Logits of shapes (batch, length, SPAN_LOGITS) and (batch, VERDICT_LOGITS).
 
         Args:
             input_ids: Token ids, shape (batch, length).

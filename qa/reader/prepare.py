@@ -22,9 +22,8 @@ from qa.index.prepared import (
 )
 from qa.reader import prepared, weights
 from qa.reader.model import ReaderModel
-from qa.reader.pairs import Pair, head, pair
+from qa.reader.pairs import head, pair
 from qa.reader.prepared import FORMAT, OUTPUTS, Manifest
-from qa.reader.spans import stretches
 from qa.text import fold
 from qa.types import Progress
 
@@ -114,18 +113,20 @@ def _difference(model: ReaderModel, network: ReaderNetwork, tokenizer: Tokenizer
         read = pair(tokenizer, fold(question), head(fold(title)), fold(passage))
         with torch.no_grad():
             expected = [one[0].numpy() for one in network(torch.tensor([read.ids]))]
-        values, verdict = model.values(read)
+        span, verdict = model.logits(read)
         worst = max(
             worst,
-            float(np.abs(_probabilities(read, values) - _probabilities(read, expected[0])).max()),
+            float(np.abs(_softmax(span) - _softmax(expected[0])).max()),
             float(np.abs(_sigmoid(verdict) - _sigmoid(expected[1])).max()),
         )
     return worst
 
 
-def _probabilities(read: Pair, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each stretch of the passage, that it is the answer."""
-    return np.exp(stretches(read, values)[0])
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Over the tokens."""
+    exponentials = np.exp(logits - logits.max(axis=0))
+    shares: NDArray[np.float32] = exponentials / exponentials.sum(axis=0)
+    return shares
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -56,7 +56,7 @@ class TestReading:
     )
     def test_it_finds_what_is_asked_for(self, model, question, answer):
         found, reading = said(model, question, BRIDGE)
-        assert found.removeprefix("全长") == answer
+        assert found == answer
         assert reading.answers > 0
 
     def test_it_knows_what_is_not_there(self, model):

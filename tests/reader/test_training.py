@@ -6,11 +6,8 @@ import re
 import sys
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
-from qa.reader.pairs import Pair
-from qa.reader.spans import SPAN_VALUES, stretches
 from qa.reader.training import sets
 from qa.reader.training.examples import Examples
 from qa.reader.training.sets import Asked, QuestionSet, Text
@@ -248,35 +245,6 @@ class TestExamples:
     def test_titles_are_shown_to_some(self, found):
         assert {o.above for o in Examples([found], always(titled=1.0)).epoch(0)} == {"《镇志》"}
         assert {o.above for o in Examples([found], always()).epoch(0)} == {""}
-
-
-def test_what_is_learnt_of_whole_answers_is_the_probability_that_the_reader_gives_them():
-    import torch
-
-    from qa.reader.training.__main__ import _missed_pairs
-
-    # Tokens of one to three characters, of a passage of twelve; the pair is filled up by two.
-    edges = [0, 1, 4, 6, 7, 9, 12]
-    read = Pair([0, 9, 2, 2, *range(5, 11), 2], 4, list(pairwise(edges)))
-    given = np.random.default_rng(4).normal(0, 1.5, (13, SPAN_VALUES)).astype(np.float32)
-    allowed = np.zeros((1, 26), bool)
-    allowed[0, 0] = True
-    for token, (start, end) in enumerate(read.places, 4):
-        allowed[0, 2 * token : 2 * token + 2] = True, end > start + 1
-    scores, none = stretches(read, given[:11])
-    # From the second character of 长12 to the last but one of the last token; and to its last.
-    taught = [[2 * 5 + 1, 2 * 9 + 1, 0.5], [2 * 5 + 1, 2 * 9, 0.5]]
-    for matches, expected in (
-        (taught, -(scores[2, 10] + scores[2, 11]) / 2),
-        ([[0, 0, 1]], -none),
-    ):
-        missed = _missed_pairs(
-            torch.from_numpy(given)[None],
-            torch.from_numpy(allowed),
-            torch.tensor([matches], dtype=torch.float32),
-        )
-        # Of a single token, beginnings after their ends are counted in training.
-        assert missed.item() == pytest.approx(expected, abs=0.05)
 
 
 def test_a_run_that_was_stopped_goes_on_and_its_weights_can_be_loaded(

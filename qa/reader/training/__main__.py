@@ -26,14 +26,11 @@ from tokenizers import Tokenizer
 from qa.reader import weights
 from qa.reader.network import ReaderNetwork
 from qa.reader.pairs import PAD, UNKNOWN, Pair, pair
-from qa.reader.spans import MATCHED, SPAN_LOGITS
 from qa.reader.training import sets
 from qa.reader.training.examples import Example, Examples
 from qa.reader.training.settings import Settings
 
 _IGNORED = -1.0
-_NEVER = -1e4
-"""A logit of what cannot be."""
 _CHECKPOINT_SECONDS = 300
 
 
@@ -169,16 +166,18 @@ class _Run:
         return loss.item()
 
     def _loss(self, batch: Sequence[_Target]) -> torch.Tensor:
-        ids, mask, allowed, targets, matches, bounds, verdicts = _tensors(batch)
+        ids, mask, allowed, targets, bounds, verdicts = _tensors(batch)
         blanked = (torch.rand(ids.shape) < self._settings.blanked) & (ids > UNKNOWN)
         ids = ids.masked_fill(blanked, UNKNOWN)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             span, verdict = self.network(ids, mask)
         span, verdict = span.float(), verdict.float()
-        missed = torch.stack(
-            [_missed(span, allowed, targets), _missed_pairs(span, allowed, matches)]
-        )
-        bounded, matched = (missed * bounds).sum(1) / bounds.sum().clamp(min=1)
+        losses = []
+        for side in range(2):
+            logits = span[:, :, 2 * side : 2 * side + 2].flatten(1)
+            logits = logits.masked_fill(~allowed, -1e4)
+            missed = torch.nn.functional.cross_entropy(logits, targets[:, side], reduction="none")
+            losses.append((missed * bounds).sum() / bounds.sum().clamp(min=1))
         known = (verdicts != _IGNORED).float()
         judged = torch.nn.functional.binary_cross_entropy_with_logits(
             verdict, verdicts.clamp(min=0), reduction="none"
@@ -186,43 +185,10 @@ class _Run:
         judged = (judged * known).sum(0) / known.sum(0).clamp(min=1)
         settings = self._settings
         return (
-            settings.bounds_weight * bounded
-            + settings.pairs_weight * matched
+            (losses[0] + losses[1]) / 2
             + settings.relevant_weight * judged[0]
             + settings.answers_weight * judged[1]
         )
-
-
-def _missed(span: torch.Tensor, allowed: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of where answers begin and of where they end, each by itself: (batch,)."""
-    sides = torch.stack([span[:, :, i : i + 2].flatten(1) for i in (0, 2)], dim=1)
-    logs = sides.masked_fill(~allowed[:, None], _NEVER).log_softmax(-1)
-    return -(logs * targets).sum((1, 2))
-
-
-def _missed_pairs(span: torch.Tensor, allowed: torch.Tensor, matches: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of whole answers, among all stretches and none: (batch,).
-
-    Args:
-        span: Of the network, shape (batch, length, SPAN_VALUES).
-        allowed: Places where an answer may begin or end, shape (batch, 2 * length); the first
-            stands for none.
-        matches: Places of the beginnings and of the ends that are right, and what each is worth,
-            shape (batch, answers, 3).
-    """
-    begins, ends = (span[:, :, i : i + 2].flatten(1).masked_fill(~allowed, _NEVER) for i in (0, 2))
-    first, last = span[:, :, SPAN_LOGITS:].split(MATCHED, dim=2)
-    match = first @ last.transpose(1, 2) / MATCHED**0.5
-    # The match is the tokens': their places are added up first.
-    of_tokens = [side.unflatten(1, (-1, 2)).logsumexp(2) for side in (begins, ends)]
-    scores = of_tokens[0][:, :, None] + of_tokens[1][:, None, :] + match
-    number = torch.arange(span.shape[1])
-    possible = (number[:, None] <= number) & ((number[:, None] > 0) | (number == 0))
-    total = scores.masked_fill(~possible, _NEVER).flatten(1).logsumexp(1)
-    rows = torch.arange(len(span))[:, None]
-    start, end = matches[:, :, 0].long(), matches[:, :, 1].long()
-    right = begins[rows, start] + ends[rows, end] + match[rows, start // 2, end // 2]
-    return total - (right * matches[:, :, 2]).sum(1)
 
 
 class _Dropout(torch.nn.Module):
@@ -269,7 +235,7 @@ def _target(tokenizer: Tokenizer, example: Example) -> _Target | None:
 
 
 def _tensors(batch: Sequence[_Target]) -> tuple[torch.Tensor, ...]:
-    """Ids, mask, allowed places, their probabilities, answers, whether to learn them, verdicts."""
+    """Ids, mask, allowed places, their probabilities, whether to learn them, and the verdicts."""
     # Few different shapes: each costs the libraries below a new plan.
     length = -(-max(len(one.pair.ids) for one in batch) // 16) * 16
     ids = np.full((len(batch), length), PAD, np.int64)
@@ -277,9 +243,6 @@ def _tensors(batch: Sequence[_Target]) -> tuple[torch.Tensor, ...]:
     allowed = np.zeros((len(batch), 2 * length), bool)
     targets = np.zeros((len(batch), 2, 2 * length), np.float32)
     bounds = np.array([one.bounds for one in batch], np.float32)
-    most = max(1, *(len(one.starts) for one in batch))
-    matches = np.zeros((len(batch), most, 3), np.float32)
-    matches[:, 0, 2] = 1
     verdicts = np.zeros((len(batch), 2), np.float32)
     allowed[:, 0] = True
     for row, one in enumerate(batch):
@@ -291,12 +254,8 @@ def _tensors(batch: Sequence[_Target]) -> tuple[torch.Tensor, ...]:
         for side, places in enumerate((one.starts or [0], one.ends or [0])):
             for place in places:
                 targets[row, side, place] += 1 / len(places)
-        for number, both in enumerate(zip(one.starts, one.ends, strict=True)):
-            matches[row, number] = *both, 1 / len(one.starts)
         verdicts[row] = one.relevant, bool(one.starts)
-    return tuple(
-        torch.from_numpy(one) for one in (ids, mask, allowed, targets, matches, bounds, verdicts)
-    )
+    return tuple(torch.from_numpy(one) for one in (ids, mask, allowed, targets, bounds, verdicts))
 
 
 if __name__ == "__main__":
