@@ -123,9 +123,7 @@ _ASKS = re.compile(
     r"多少|(?<![近这前后数十好])几(?!乎)|谁|什么|哪|(?<!任)何(?=时|处|人|地|种)|怎么|怎样|如何|为何|为啥|是否"
     r"|(?<![很许更最众诸太增])多(?=[长高宽远重久]|大(?!多))"
 )
-_SEVERAL = re.compile(
-    r"哪[些几两三四五六七八九十]|哪[一二三四五六七八九十\d]+[个项种类点条家]|分别"
-)
+_SEVERAL = re.compile(r"哪(?:一?些|[几两二三四五六七八九十]|(?!1\D)\d)|分别")
 _CLAUSE = re.compile(r"[^,;、?]+")
 _LISTED = 4
 """Parts of an answer to a question that asks for several things at once, at most."""
@@ -142,7 +140,11 @@ def parts(question: str) -> int:
 
 
 def asks_several(question: str) -> bool:
-    """True for a folded question that asks for a list: 哪些, 哪四化, 分别."""
+    """True for a folded question that asks for a list: 哪些, 哪四化, 分别; not for 哪一个.
+
+    >>> [asks_several(q) for q in ("是哪四化?", "有哪12项?", "哪一些人?", "除了他还有哪一个人?")]
+    [True, True, True, False]
+    """
     return _SEVERAL.search(question) is not None
 
 
