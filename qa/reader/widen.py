@@ -76,10 +76,16 @@ def _closed(text: str, start: int, end: int) -> Span:
 
 
 _ITEM = rf"[^,。;:!?、()\n“”]{{1,{_LONGEST_ITEM}}}?"
-_NEXT_ITEM = re.compile(rf"[和及与]?、{_ITEM}(?=[,。;:!?、()\n“”]|等|和|及|与|$)|“[^”\n]{{1,20}}”")
+_NEXT_ITEM = re.compile(
+    rf"[和及与]?、{_ITEM}(?=[,。;:!?、()\n“”]|等|和(?!国)|及|与|$)|“[^”\n]{{1,20}}”"
+)
+_LAST_ITEM = re.compile(rf"(?:以及|[和及与])({_ITEM})(?=[,。;:!?()\n“”]|等|$)")
 _REST_OF_ITEM = re.compile(rf"{_ITEM}(?=、)")
 _CUT_ITEM = re.compile(r"、([^,。;:!?、()\n“”]{1,6})$")
-_ITEM_BEFORE = re.compile(rf"(?<=[、“,。;:]){_ITEM}、$|“[^”\n]{{1,20}}”$")
+_ITEM_BEFORE = re.compile(rf"(?<=[、“]){_ITEM}、$|“[^”\n]{{1,20}}”$")
+_SIGNS = re.compile(r"[,。;:!?()\n“”]")
+_LEAD_IN = re.compile(r"^.+(?:[是为有即如到请]|包[括含]|涉及)")
+"""What stands before the first item of a list."""
 
 
 def whole_list(text: str, span: Span) -> Span:
@@ -103,13 +109,20 @@ def whole_list(text: str, span: Span) -> Span:
             break
         end = more.end()
     # What goes before: quoted items one after another, or items before a 、, of which the first
-    # has no sign where it begins: it is taken to be as long as the longest.
+    # has no sign where it begins: after a verb, or with its clause; of a long clause, as much as
+    # the longest item has.
     while before := _ITEM_BEFORE.search(text[max(0, start - 2 * _REACH) : start]):
         if before.group()[-1] == "”" and text[start] != "“":
             break
         start -= len(before.group())
     if text[start - 1 : start] == "、":
-        longest = max(len(item) for item in text[start:end].split("、"))
-        first = re.split(r"[,。;:!?()\n“”]", text[max(0, start - 1 - longest) : start - 1])[-1]
-        start -= 1 + len(first)
+        clause = _SIGNS.split(text[max(0, start - 1 - _REACH) : start - 1])[-1]
+        first = _LEAD_IN.sub("", clause)
+        if len(first) > _LONGEST_ITEM:
+            first = first[-max(len(item) for item in text[start:end].split("、")) :]
+        start -= len(first) + bool(first)
+    items = text[start:end].split("、")
+    if (last := _LAST_ITEM.match(text, end)) and len(items) > 1:
+        # A clause that goes on after the list is longer than its items.
+        end = last.end() if len(last.group(1)) <= 1 + max(map(len, items)) else end
     return start, end
