@@ -93,6 +93,7 @@ class ReaderModel:
         folded, title = fold(passage.text), fold(passage.article.title)
         names = [term for term in content_bigrams(fold(question)) if term not in folded]
         above = head(title) if any(term in title for term in names) else ""
+        stops = [end for _, end in sentences(folded)]
         readings = []
         for offset, read in self._pieces(fold(question), above, folded):
             span, verdict = self.logits(read)
@@ -100,9 +101,10 @@ class ReaderModel:
             blank = [i for i in range(len(beginnings)) if folded[offset + i].isspace()]
             beginnings[blank], ends[blank] = -np.inf, -np.inf
             here = [(start - offset, end - offset) for start, end in barred]
+            numbers = np.searchsorted(stops, offset + np.arange(len(beginnings)), side="right")
             found = tuple(
                 Found((one.span[0] + offset, one.span[1] + offset), one.start, one.end)
-                for one in answers(beginnings, ends, count, here)
+                for one in answers(beginnings, ends, numbers, count, here)
             )
             readings.append(Reading(float(verdict[0]), float(verdict[1]), float(none[0]), found))
         return max(readings, key=lambda reading: (bool(reading.found), reading.answers))

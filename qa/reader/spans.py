@@ -21,6 +21,9 @@ _LIKELY = math.log(0.12)
 """Least log-probability of both ends of a further answer."""
 _LENGTH_COST = 0.004
 """Nats a character."""
+_ACROSS_COST = 1.0
+"""Nats for an answer that runs on into another sentence, as 2.5 % of CMRC's and none of DRCD's do:
+where two answers are as likely, the beginning of one and the end of the other rate as high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def boundaries(pair: Pair, logits: NDArray[np.float32]) -> tuple[NDArray[np.floa
 def answers(
     beginnings: NDArray[np.float32],
     ends: NDArray[np.float32],
+    sentences: NDArray[np.int64],
     count: int,
     barred: Sequence[Span] = (),
 ) -> list[Found]:
@@ -78,6 +82,7 @@ def answers(
     Args:
         beginnings: Log-probabilities, shape (characters,).
         ends: The same.
+        sentences: Number of the sentence that each character is in, shape (characters,).
         count: How many answers there may be.
         barred: Stretches that no answer may touch.
 
@@ -89,6 +94,7 @@ def answers(
     # rates as high as each; the shorter goes first.
     places = np.arange(length)
     scores = beginnings[:, None] + ends - _LENGTH_COST * (places - places[:, None])
+    scores -= _ACROSS_COST * (sentences != sentences[:, None])
     allowed = np.isfinite(scores) & (places >= places[:, None])
     allowed &= places - places[:, None] < _LONGEST
     for start, end in barred:

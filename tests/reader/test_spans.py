@@ -20,9 +20,13 @@ def logits(**at):
     return found
 
 
+def one_sentence(beginnings):
+    return np.zeros(len(beginnings), np.int64)
+
+
 def best(given):
     beginnings, ends, _ = boundaries(READ, given)
-    return answers(beginnings, ends, 1)[0]
+    return answers(beginnings, ends, one_sentence(beginnings), 1)[0]
 
 
 def test_a_span_from_token_to_token():
@@ -59,24 +63,39 @@ def test_two_answers_do_not_overlap_and_are_not_run_together():
     ends = beginnings.copy()
     beginnings[[3, 10]] = np.log(0.49)
     ends[[6, 15]] = np.log(0.49)
-    found = answers(beginnings, ends, 2)
+    found = answers(beginnings, ends, one_sentence(beginnings), 2)
     assert sorted(one.span for one in found) == [(3, 7), (10, 16)]
+
+
+def test_an_answer_seldom_runs_on_into_another_sentence():
+    beginnings = np.log(np.full(20, 1e-4, np.float32))
+    ends = beginnings.copy()
+    beginnings[[3, 12]] = np.log([0.55, 0.4])
+    ends[[6, 15]] = np.log([0.4, 0.55])
+    run_on = answers(beginnings, ends, one_sentence(beginnings), 1)
+    assert run_on[0].span == (3, 16)
+    apart = answers(beginnings, ends, np.arange(20) // 10, 1)
+    assert apart[0].span == (3, 7)
+    # A surer one does.
+    beginnings[12] = ends[6] = np.log(0.1)
+    assert answers(beginnings, ends, np.arange(20) // 10, 1)[0].span == (3, 16)
 
 
 def test_no_answer_touches_a_barred_stretch():
     beginnings, ends, _ = boundaries(READ, logits(t4_begin=5, t6_end=5, t4_end=1, t6_begin=1))
-    assert answers(beginnings, ends, 1)[0].span == (0, 6)
-    assert answers(beginnings, ends, 1, [(1, 4)])[0].span in {(0, 1), (4, 6)}
-    assert answers(beginnings, ends, 3, [(0, 6)]) == []
+    assert answers(beginnings, ends, one_sentence(beginnings), 1)[0].span == (0, 6)
+    found = answers(beginnings, ends, one_sentence(beginnings), 1, [(1, 4)])
+    assert found[0].span in {(0, 1), (4, 6)}
+    assert answers(beginnings, ends, one_sentence(beginnings), 3, [(0, 6)]) == []
 
 
 def test_a_span_is_found_however_unlikely():
     beginnings = np.linspace(-9, -1, 300, dtype=np.float32)
     ends = beginnings[::-1].copy()
-    assert answers(beginnings, ends, 1)
+    assert answers(beginnings, ends, one_sentence(beginnings), 1)
 
 
 def test_a_passage_without_tokens_has_no_answer():
     beginnings, ends, none = boundaries(Pair([0, 9, 2, 2, 2], 4, []), np.zeros((5, 4), np.float32))
-    assert answers(beginnings, ends, 1) == []
+    assert answers(beginnings, ends, one_sentence(beginnings), 1) == []
     assert none == pytest.approx([0, 0])
