@@ -25,20 +25,21 @@ from qa.types import Answer, Hit, Passage, Span
 
 # How much the logarithm of the probability that an answer begins and ends where it does counts
 # beside a passage's score. Fitted by tests/bench/calibrate.py.
-READING_WEIGHT = 0.73
+READING_WEIGHT = 0.72
 
 # Logistic regression, by the same script: does the evidence hold the answer? Of the questions, four
 # in five can be answered.
 _CONFIDENCE = {
-    "relevant": -0.461,
-    "answers": 0.23,
-    "span": 0.129,
-    "none": -0.252,
-    "covered": 1.885,
-    "sentence": 2.373,
-    "numbers": 1.674,
-    "lead": 0.222,
-    "": -2.443,
+    "relevant": -0.429,
+    "answers": 0.209,
+    "span": 0.097,
+    "none": -0.265,
+    "covered": 0.439,
+    "sentence": 2.91,
+    "numbers": 2.07,
+    "lead": 0.11,
+    "alone": 1.694,
+    "": -3.461,
 }
 ABSTAIN_BELOW = 0.28
 """Confidence under which nothing is answered, unless told otherwise: on the held-out sets about 5 %
@@ -47,7 +48,9 @@ of the questions that have an answer are refused there."""
 MOST_READ = 20
 """Passages that are read for one question, at most."""
 _LEAD = 6.0
-"""Points of retrieval beyond which being ahead says no more."""
+"""Points beyond which being ahead says no more."""
+_ALIKE = 0.02
+"""Share of a question that makes no difference."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -98,7 +101,7 @@ class ExtractiveReader:
             question,
             ranked,
             [widen(text, span) for span in self._spans(question, best, said)],
-            self._confidence(question, best, hits),
+            self._confidence(question, read, hits),
             ABSTAIN_BELOW if min_confidence is None else min_confidence,
         )
 
@@ -146,11 +149,10 @@ class ExtractiveReader:
             spans += [one.span for one in found if not any(_overlap(one.span, s) for s in spans)]
         return spans
 
-    def _confidence(self, question: str, best: _Read, hits: Sequence[Hit]) -> float:
-        """Probability that the evidence answers the question."""
-        passage = best.hit.passage
-        ahead = lead(passage, hits)
-        features = confidence_features(self._sparse, question, passage, best.reading, ahead)
+    def _confidence(self, question: str, read: Sequence[_Read], hits: Sequence[Hit]) -> float:
+        """Probability that the evidence of the first that was read answers the question."""
+        sums = [one.hit for one in read]
+        features = confidence_features(self._sparse, question, read[0].reading, sums, hits)
         logit = sum(weight * features[name] for name, weight in _CONFIDENCE.items())
         return 1 / (1 + math.exp(-logit))
 
@@ -196,39 +198,69 @@ def _share(reading: Reading) -> float:
     return READING_WEIGHT * reading.span
 
 
-def lead(passage: Passage, hits: Sequence[Hit]) -> float:
-    """How far a passage was found before the best other one, within ±_LEAD; 0 without another."""
-    own = max(hit.score for hit in hits if hit.passage.id == passage.id)
-    others = [hit.score for hit in hits if hit.passage.id != passage.id]
-    return max(-_LEAD, min(_LEAD, own - max(others))) if others else 0.0
-
-
 def confidence_features(
-    sparse: Sparse, question: str, passage: Passage, reading: Reading, ahead: float
+    sparse: Sparse, question: str, reading: Reading, read: Sequence[Hit], hits: Sequence[Hit]
 ) -> Mapping[str, float]:
     """What the confidence is made of, by the names of its weights.
 
-    Beside the model's own, and how far ``ahead`` of all others the passage was found: how much of
-    the question stands in the passage, and in the sentence of the answer, both with what stands
-    above; and whether all its numbers do.
+    Beside the model's own: how much of the question stands in the best passage, and in the sentence
+    of the answer, both with what stands above; whether all its numbers do; how far the passage is
+    ahead of the others; and whether no other document has as much of the question.
+
+    Args:
+        sparse: Knows how rare the question's words are.
+        question: As asked.
+        reading: Of the best passage.
+        read: All that were read, with the sums of their scores, the best first.
+        hits: All that were found.
     """
-    folded, text = fold(question), fold(passage.text)
+    best = read[0].passage
+    folded, text = fold(question), fold(best.text)
     weights = sparse.idf("bigrams", content_bigrams(folded))
-    above = fold("\n".join((passage.article.title, *passage.headings)))
+    above = _above(best)
     start, end = reading.found[0].span
     sentence = "".join(text[a:b] for a, b in sentences(text) if a < end and start < b)
     numbers = set(_NUMBER.findall(folded))
+    covered = coverage(weights, f"{above}\n{text}")
+    rivals = [hit.passage for hit in hits if hit.passage.document_id != best.document_id]
     return {
         "relevant": reading.relevant,
         "answers": reading.answers,
         "span": reading.span,
         "none": reading.none,
-        "covered": coverage(weights, f"{above}\n{text}"),
+        "covered": covered,
         "sentence": coverage(weights, f"{above}\n{sentence}"),
         "numbers": float(numbers <= set(_NUMBER.findall(f"{above}\n{text}"))),
-        "lead": ahead,
+        "lead": _lead(read, hits),
+        "alone": float(
+            all(
+                coverage(weights, f"{_above(rival)}\n{fold(rival.text)}") < covered - _ALIKE
+                for rival in rivals
+            )
+        ),
         "": 1.0,
     }
+
+
+def _above(passage: Passage) -> str:
+    """Title and headings, folded."""
+    return fold("\n".join((passage.article.title, *passage.headings)))
+
+
+def _lead(read: Sequence[Hit], hits: Sequence[Hit]) -> float:
+    """Points that the best passage has more than the others, within 0 and _LEAD; half without any.
+
+    Theirs are the points that they were found with; of those that were found with more than the
+    best has in all, what reading left of them. So it does not matter how many others were read.
+    """
+    best, *others = read
+    sums = {hit.passage.id: hit.score for hit in others}
+    points = [
+        hit.score if hit.score <= best.score else sums[hit.passage.id]
+        for hit in hits
+        if hit.passage.id != best.passage.id and (hit.score <= best.score or hit.passage.id in sums)
+    ]
+    return min(_LEAD, max(0.0, best.score - max(points))) if points else _LEAD / 2
 
 
 def barred(passage: Passage, said: Sequence[str] = ()) -> list[Span]:

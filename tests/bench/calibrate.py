@@ -6,8 +6,10 @@ Fitted on what the reader was not trained on: held-out contexts of DRCD dev, and
 of the news set and passages of NoMIRACL with the questions written over them. The join is the
 weights of a softmax over five passages; the confidence is a logistic regression of "the evidence
 holds the answer", on each question three times: as it is, with its own document taken out of what
-was found, and with the sentences that hold an answer taken out of all passages: a near miss. What
-can be answered counts for ``ANSWERABLE`` of all: people ask mostly about what their articles tell.
+was found, and with the sentences that hold an answer taken out of all passages: a near miss. And
+each is asked once without its rarest word, so that other documents answer as well. What can be
+answered counts for ``ANSWERABLE`` of all, people asking mostly about what their articles tell, and
+of that ``VAGUE`` is what lacks a word.
 """
 
 from __future__ import annotations
@@ -22,48 +24,51 @@ import numpy as np
 from scipy.optimize import minimize
 
 from qa import QA, metrics
-from qa.reader.extractive import barred, confidence_features, lead
+from qa.index.sparse import Sparse
+from qa.index.tokens import content_bigrams
+from qa.reader.extractive import barred, confidence_features
 from qa.reader.kinds import parts
-from qa.text import fold, sentences
+from qa.reader.model import Reading
+from qa.text import fold, segmenter, sentences
 from qa.types import Hit
 from tests.bench.datasets import Item, encyclopedia, squad, written
 from tests.bench.quality import indexed, kept
 
 DEPTH = 5
 ANSWERABLE = 0.8
+VAGUE = 0.25
 
 
 @dataclass
 class Found:
-    """What was found for a question: a row for each passage."""
+    """What was found for a question: a row for each passage that was read."""
 
+    sparse: Sparse
+    question: str
+    hits: list[Hit]
+    readings: list[Reading]
     join: np.ndarray
-    features: list[dict[str, float]]
     right: np.ndarray
     answerable: bool
+    vague: bool
 
 
 def same(needle: str, text: str) -> bool:
     return metrics.holds(text, needle)
 
 
-def look(qa: QA, item: Item, hits: Sequence[Hit]) -> Found:
-    join, features, right = [], [], []
+def look(qa: QA, item: Item, hits: Sequence[Hit], *, vague: bool = False) -> Found:
+    read, readings, join, right = [], [], [], []
     for hit in hits[:DEPTH]:
         passage = hit.passage
         count = parts(fold(item.question))
         reading = qa.reader._model.read(item.question, passage, count, barred(passage))
         if not reading.found:
             continue
+        read.append(hit)
+        readings.append(reading)
         join.append([hit.score - hits[0].score, reading.span])
         spans = [one.span for one in reading.found]
-        features.append(
-            dict(
-                confidence_features(
-                    qa.reader._sparse, item.question, passage, reading, lead(passage, hits[:DEPTH])
-                )
-            )
-        )
         text = "".join(
             passage.text[a:b]
             for a, b in sentences(passage.text)
@@ -71,11 +76,20 @@ def look(qa: QA, item: Item, hits: Sequence[Hit]) -> Found:
         )
         here = Path(hit.path).name == item.document
         right.append(here and any(same(answer, text) for answer in item.answers))
-    return Found(np.array(join), features, np.array(right), bool(item.answers))
+    return Found(
+        qa.reader._sparse,
+        item.question,
+        read,
+        readings,
+        np.array(join),
+        np.array(right),
+        bool(item.answers),
+        vague,
+    )
 
 
 def gather(qa: QA, items: list[Item], limit: int) -> list[Found]:
-    """Each question as it is, and each that has an answer without its document."""
+    """Each question as it is, and each that has an answer in the three other ways."""
     found = []
     for item in random.Random(11).sample(items, min(limit, len(items))):  # noqa: S311
         hits = qa.search(item.question, 40)
@@ -85,7 +99,22 @@ def gather(qa: QA, items: list[Item], limit: int) -> list[Found]:
             others = [hit for hit in hits if Path(hit.path).name != item.document]
             found.append(look(qa, unanswerable, others))
             found.append(look(qa, unanswerable, [h for hit in hits if (h := gone(hit, item))]))
+            if asked := less(qa, item.question):
+                hits = qa.search(asked, 40)
+                found.append(look(qa, replace(item, question=asked), hits, vague=True))
     return [one for one in found if len(one.join)]
+
+
+def less(qa: QA, question: str) -> str:
+    """A question without its rarest word; "" where little would be left."""
+
+    def weight(word: str) -> float:
+        return sum(qa.reader._sparse.idf("bigrams", content_bigrams(fold(word))).values())
+
+    words = segmenter().lcut(question)
+    rarest = max(range(len(words)), key=lambda n: (len(words[n]) > 1) * weight(words[n]))
+    rest = "".join(words[:rarest] + words[rarest + 1 :])
+    return rest if len(content_bigrams(fold(rest))) > 1 else ""
 
 
 def gone(hit: Hit, item: Item) -> Hit | None:
@@ -114,10 +143,16 @@ def fit_join(found: list[Found]) -> np.ndarray:
     return np.exp(minimize(loss, np.zeros(len(found[0].join[0]))).x)
 
 
-def shares(answerable: np.ndarray) -> np.ndarray:
+def shares(found: list[Found]) -> np.ndarray:
     """What each question counts, 1 in all."""
-    rest = ~answerable
-    return answerable * ANSWERABLE / answerable.sum() + rest * (1 - ANSWERABLE) / rest.sum()
+    answerable = np.array([one.answerable for one in found])
+    vague = np.array([one.vague for one in found])
+    whole = answerable & ~vague
+    return (
+        vague * ANSWERABLE * VAGUE / vague.sum()
+        + whole * ANSWERABLE * (1 - VAGUE) / whole.sum()
+        + ~answerable * (1 - ANSWERABLE) / (~answerable).sum()
+    )
 
 
 def fit_confidence(x: np.ndarray, y: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -132,16 +167,27 @@ def fit_confidence(x: np.ndarray, y: np.ndarray, share: np.ndarray) -> np.ndarra
     return np.r_[w[:-1] / spread, w[-1] - (w[:-1] / spread * mean).sum()]
 
 
-def chosen(found: list[Found], w: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, ...]:
-    """Features and truth of the passage that the join chooses."""
-    best = [int((one.join @ w).argmax()) for one in found]
-    x = np.array([[one.features[b][n] for n in names] for one, b in zip(found, best, strict=True)])
-    y = np.array([float(one.right[b]) for one, b in zip(found, best, strict=True)])
-    return x, y, np.array([one.answerable for one in found])
+def features(one: Found, w: np.ndarray) -> tuple[int, dict[str, float]]:
+    """The row of the passage that the join chooses, and what its confidence is made of."""
+    added = one.join[:, 1] * w[1] / w[0]
+    sums = [replace(hit, score=hit.score + a) for hit, a in zip(one.hits, added, strict=True)]
+    order = sorted(range(len(sums)), key=lambda row: -sums[row].score)
+    best, read = order[0], [sums[row] for row in order]
+    made = confidence_features(one.sparse, one.question, one.readings[best], read, one.hits)
+    return best, {name: value for name, value in made.items() if name}
 
 
-def report(name: str, found: list[Found], w: np.ndarray, names: Sequence[str], c: np.ndarray):
-    x, y, answerable = chosen(found, w, names)
+def chosen(found: list[Found], w: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Features and truth of the passages that the join chooses, and the features' names."""
+    best = [features(one, w) for one in found]
+    x = np.array([list(made.values()) for _, made in best])
+    y = np.array([float(one.right[row]) for one, (row, _) in zip(found, best, strict=True)])
+    return x, y, list(best[0][1])
+
+
+def report(name: str, found: list[Found], w: np.ndarray, c: np.ndarray):
+    x, y, _ = chosen(found, w)
+    answerable = np.array([one.answerable for one in found])
     p = 1 / (1 + np.exp(-(x @ c[:-1] + c[-1])))
     plain = sum(one.right[one.join[:, 0].argmax()] for one in found if one.answerable)
     print(
@@ -177,13 +223,12 @@ def main() -> None:
     fitted = [one for found in gathered.values() for one in found]
     join = fit_join(fitted)
     print("weight of reading:", round(float(join[1] / join[0]), 3))
-    names = list(fitted[0].features[0])[:-1]
-    x, y, answerable = chosen(fitted, join, names)
-    confidence = fit_confidence(x, y, shares(answerable))
+    x, y, names = chosen(fitted, join)
+    confidence = fit_confidence(x, y, shares(fitted))
     shown = dict(zip([*names, ""], np.round(confidence, 3).tolist(), strict=True))
     print("confidence:", shown)
     for name, found in gathered.items():
-        report(name, found, join, names, confidence)
+        report(name, [one for one in found if not one.vague], join, confidence)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """With the real models over the seeds: short answers, their evidence, and honest refusals."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from qa import QA
 from qa.errors import InputError
 from qa.reader import extractive
-from qa.reader.extractive import ABSTAIN_BELOW, ExtractiveReader
+from qa.reader.extractive import ABSTAIN_BELOW, ExtractiveReader, confidence_features
 from qa.reader.model import ReaderModel
 from qa.text import fold, squeeze
 
@@ -172,6 +173,50 @@ def test_a_passage_of_scraps_only_is_no_error(prepared, tmp_path):
 def test_a_bar_that_is_no_probability_is_refused(qa, wrong):
     with pytest.raises(InputError, match="0 到 1"):
         qa.ask("下庄村党支部书记是谁?", min_confidence=wrong)
+
+
+def confidence_of(qa, question, read, hits):
+    reading = qa.reader._model.read(question, read[0].passage, 1)
+    return confidence_features(qa.reader._sparse, question, reading, read, hits)
+
+
+def test_the_lead_is_over_what_others_have_at_most(qa):
+    question = "2024年巫溪支队全年受理了多少件环境投诉?"
+    found = qa.search(question, 4)
+    first, second, third, last = (
+        replace(hit, score=score) for hit, score in zip(found, (9, 8, 7, 5), strict=True)
+    )
+
+    def lead(read, hits):
+        return confidence_of(qa, question, read, hits)["lead"]
+
+    # Unread or read, one that was found with less than the best has counts with that.
+    best = replace(first, score=7.5)
+    read = [best, replace(second, score=1.0)]
+    hits = [first, second, third, last]
+    assert lead(read, hits) == 0.5
+    assert lead([*read, replace(third, score=-9.0)], hits) == 0.5
+    # One that was found with more counts with what reading left, or not at all.
+    assert lead(read, [first, second]) == 6.0
+    assert lead([best, replace(second, score=7.25)], hits) == 0.25
+    assert lead([best], [first, second]) == lead([best], [first]) == 3.0
+
+
+def test_of_articles_that_have_all_of_a_question_none_is_alone(prepared, tmp_path):
+    towns = ("石泉", "云溪", "白鹤")
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "models").symlink_to(prepared.parent)
+    for number, town in enumerate(towns):
+        text = f"{town}镇便民服务中心去年共受理群众来信{40 + number}件,办结率98%。"
+        (tmp_path / f"{town}.txt").write_text(text, "utf-8")
+    with QA.build([tmp_path / f"{town}.txt" for town in towns], index=tmp_path / "index") as qa:
+        for question, alone in (
+            ("云溪镇便民服务中心去年受理群众来信多少件?", 1.0),
+            ("便民服务中心去年受理群众来信多少件?", 0.0),
+        ):
+            hits = qa.search(question, 3)
+            assert confidence_of(qa, question, hits, hits)["alone"] == alone
+            assert confidence_of(qa, question, hits, hits[:1])["alone"] == 1.0
 
 
 def test_no_hits_is_not_found(qa):
