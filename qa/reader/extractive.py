@@ -38,8 +38,8 @@ _CONFIDENCE = {
     "sentence": 2.91,
     "numbers": 2.07,
     "lead": 0.11,
-    "alone": 1.694,
-    "": -3.461,
+    "disputed": -1.694,
+    "": -1.767,
 }
 ABSTAIN_BELOW = 0.28
 """Confidence under which nothing is answered, unless told otherwise: on the held-out sets about 5 %
@@ -205,7 +205,8 @@ def confidence_features(
 
     Beside the model's own: how much of the question stands in the best passage, and in the sentence
     of the answer, both with what stands above; whether all its numbers do; how far the passage is
-    ahead of the others; and whether no other document has as much of the question.
+    ahead of the others; and whether another document has as much of the question, and not the
+    answer.
 
     Args:
         sparse: Knows how rare the question's words are.
@@ -222,7 +223,12 @@ def confidence_features(
     sentence = "".join(text[a:b] for a, b in sentences(text) if a < end and start < b)
     numbers = set(_NUMBER.findall(folded))
     covered = coverage(weights, f"{above}\n{text}")
-    rivals = [hit.passage for hit in hits if hit.passage.document_id != best.document_id]
+    answer = text[start:end]
+    others = [hit.passage for hit in hits if hit.passage.document_id != best.document_id]
+    texts = [f"{_above(passage)}\n{fold(passage.text)}" for passage in others]
+    disputed = any(
+        coverage(weights, other) > covered - _ALIKE for other in texts if answer not in other
+    )
     return {
         "relevant": reading.relevant,
         "answers": reading.answers,
@@ -232,12 +238,7 @@ def confidence_features(
         "sentence": coverage(weights, f"{above}\n{sentence}"),
         "numbers": float(numbers <= set(_NUMBER.findall(f"{above}\n{text}"))),
         "lead": _lead(read, hits),
-        "alone": float(
-            all(
-                coverage(weights, f"{_above(rival)}\n{fold(rival.text)}") < covered - _ALIKE
-                for rival in rivals
-            )
-        ),
+        "disputed": float(disputed),
         "": 1.0,
     }
 
