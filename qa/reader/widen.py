@@ -122,7 +122,8 @@ def whole_list(text: str, span: Span) -> Span:
             first = first[-max(len(item) for item in text[start:end].split("、")) :]
         start -= len(first) + bool(first)
     items = text[start:end].split("、")
-    if (last := _LAST_ITEM.match(text, end)) and len(items) > 1:
-        # A clause that goes on after the list is longer than its items.
-        end = last.end() if len(last.group(1)) <= 1 + max(map(len, items)) else end
+    # A clause that goes on after the list is longer than its items.
+    longest = 1 + max(map(len, items))
+    if len(items) > 1 and (last := _LAST_ITEM.match(text, end)) and len(last.group(1)) <= longest:
+        end = last.end()
     return start, end
