@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -97,7 +98,9 @@ def _open(folder: Path) -> tuple[tantivy.Schema, tantivy.Searcher]:
     """Open an index, also where it cannot be written.
 
     Tantivy makes a lock file to open an index; in a read-only folder it is opened through links
-    in a temporary one, which can go as soon as its files are mapped.
+    in a temporary one, which can go as soon as its files are mapped. Tantivy may look at that
+    folder once more, with a lock file, just while it goes: then it is removed again, at most
+    ten times.
     """
     import tantivy
 
@@ -106,12 +109,18 @@ def _open(folder: Path) -> tuple[tantivy.Schema, tantivy.Searcher]:
     except ValueError as error:
         if "Lockfile" not in str(error):
             raise
-        with TemporaryDirectory() as writable:
+        writable = Path(mkdtemp())
+        try:
             for file in folder.resolve().iterdir():
                 if file.suffix != ".lock":
-                    (Path(writable) / file.name).symlink_to(file)
-            index = tantivy.Index.open(writable)
+                    (writable / file.name).symlink_to(file)
+            index = tantivy.Index.open(str(writable))
             return index.schema, index.searcher()
+        finally:
+            for _ in range(10):
+                shutil.rmtree(writable, ignore_errors=True)
+                if not writable.exists():
+                    break
     return index.schema, index.searcher()
 
 
