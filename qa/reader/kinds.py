@@ -123,8 +123,12 @@ _ASKS = re.compile(
     r"多少|(?<![近这前后数十好])几(?!乎)|谁|什么|哪|(?<!任)何(?=时|处|人|地|种)|怎么|怎样|如何|为何|为啥|是否"
     r"|(?<![很许更最众诸太增])多(?=[长高宽远重久]|大(?!多))"
 )
-_SEVERAL = re.compile(r"哪(?:一?些|[几两二三四五六七八九十]|(?!1\D)\d)|分别")
+_SEVERAL = re.compile(r"哪(?:一?些|[几两二三四五六七八九十]|(?!1\D)\d)|分别|各(?:自|[有是为占达获]|增[加长]?到?|减少?到?)*(?:多少|几)")
 _CLAUSE = re.compile(r"[^,;、?]+")
+_EACH = re.compile(r"([^,;?]+?)(?:各自?|分别)([^,;?]+)")
+_AND = re.compile(r"、|以及|和(?!国)|[与及]")
+_SHORT = 2
+"""Characters that say too little to be a question: 谁和谁."""
 _LISTED = 4
 """Parts of an answer to a question that asks for several things at once, at most."""
 
@@ -140,22 +144,38 @@ def parts(question: str) -> int:
 
 
 def asks_several(question: str) -> bool:
-    """True for a folded question that asks for a list: 哪些, 哪四化, 分别; not for 哪一个.
+    """True for a folded question that asks for a list: 哪些, 哪四化, 分别, 各有多少; not for 哪一个.
 
     >>> [asks_several(q) for q in ("是哪四化?", "有哪12项?", "哪一些人?", "除了他还有哪一个人?")]
     [True, True, True, False]
+    >>> [asks_several(q) for q in ("甲乙各增加到多少个?", "各自是几家?", "各级组织有多少个?")]
+    [True, True, False]
     """
     return _SEVERAL.search(question) is not None
 
 
 def clauses(question: str) -> list[str]:
-    """The clauses of a folded question that ask, where several do.
+    """The clauses of a folded question that ask, where several do or one asks of each of several.
 
     >>> clauses("2024年巫溪检查了多少家,出动多少人次?")
     ['2024年巫溪检查了多少家', '出动多少人次']
+    >>> clauses("新增了多少个摊位和几个车位?")
+    ['新增了多少个摊位', '几个车位']
+    >>> clauses("新增的摊位和车位各有多少个?")
+    ['新增的摊位有多少个', '车位有多少个']
     """
-    found = [clause for clause in _CLAUSE.findall(question) if _ASKS.search(clause)]
+    found = [part for clause in _CLAUSE.findall(question) for part in _asking(clause)]
+    if len(found) < 2 and (each := _EACH.search(question)) and _ASKS.search(each[2]):
+        found = [name + each[2] for name in _AND.split(each[1]) if name]
     return found if len(found) > 1 else []
+
+
+def _asking(clause: str) -> list[str]:
+    """A clause that asks, or what it joins where both sides do; nothing where it does not ask."""
+    sides = _AND.split(clause)
+    if len(sides) > 1 and all(_ASKS.search(side) and len(side) > _SHORT for side in sides):
+        return sides
+    return [clause] if _ASKS.search(clause) else []
 
 
 def asked(question: str) -> list[Asked]:

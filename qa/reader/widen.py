@@ -118,8 +118,12 @@ def whole_list(text: str, span: Span) -> Span:
     if text[start - 1 : start] == "、":
         clause = _SIGNS.split(text[max(0, start - 1 - _REACH) : start - 1])[-1]
         first = _LEAD_IN.sub("", clause)
+        items = text[start:end].split("、")
+        alike = {item[:1] for item in items}
+        if len(items) > 1 and len(alike) == 1:  # 减环节、减资料: the first begins with 减, too.
+            first = first[max(0, first.rfind(alike.pop())) :]
         if len(first) > _LONGEST_ITEM:
-            first = first[-max(len(item) for item in text[start:end].split("、")) :]
+            first = first[-max(map(len, items)) :]
         start -= len(first) + bool(first)
     items = text[start:end].split("、")
     # A clause that goes on after the list is longer than its items.
