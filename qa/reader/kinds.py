@@ -123,7 +123,11 @@ _ASKS = re.compile(
     r"多少|(?<![近这前后数十好])几(?!乎)|谁|什么|哪|(?<!任)何(?=时|处|人|地|种)|怎么|怎样|如何|为何|为啥|是否"
     r"|(?<![很许更最众诸太增])多(?=[长高宽远重久]|大(?!多))"
 )
-_SEVERAL = re.compile(r"哪(?:一?些|[几两二三四五六七八九十]|(?!1\D)\d)|分别|各(?:自|[有是为占达获]|增[加长]?到?|减少?到?)*(?:多少|几)")
+_SEVERAL = re.compile(
+    r"哪(?:一?些|[几两二三四五六七八九十]|(?!1\D)\d)|些什么|分别"
+    r"|(?<![首成国京古帝迁建定])都(?![市江城督会])[^,;?]{0,4}什么"
+    r"|各(?:自|[有是为占达获]|增[加长]?到?|减少?到?)*(?:多少|几)"
+)
 _CLAUSE = re.compile(r"[^,;、?]+")
 _EACH = re.compile(r"([^,;?]+?)(?:各自?|分别)([^,;?]+)")
 _AND = re.compile(r"、|以及|和(?!国)|[与及]")
@@ -144,11 +148,11 @@ def parts(question: str) -> int:
 
 
 def asks_several(question: str) -> bool:
-    """True for a folded question that asks for a list: 哪些, 哪四化, 分别, 各有多少; not for 哪一个.
+    """True for a folded question that asks for a list: 哪些, 哪四化, 都有什么; not for 哪一个.
 
     >>> [asks_several(q) for q in ("是哪四化?", "有哪12项?", "哪一些人?", "除了他还有哪一个人?")]
     [True, True, True, False]
-    >>> [asks_several(q) for q in ("甲乙各增加到多少个?", "各自是几家?", "各级组织有多少个?")]
+    >>> [asks_several(q) for q in ("甲乙各增加到多少个?", "都减什么?", "首都是什么样?")]
     [True, True, False]
     """
     return _SEVERAL.search(question) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from qa.reader.kinds import UNITS
 from qa.types import Span
@@ -109,21 +110,14 @@ def whole_list(text: str, span: Span) -> Span:
             break
         end = more.end()
     # What goes before: quoted items one after another, or items before a 、, of which the first
-    # has no sign where it begins: after a verb, or with its clause; of a long clause, as much as
-    # the longest item has.
+    # has no sign where it begins.
     while before := _ITEM_BEFORE.search(text[max(0, start - 2 * _REACH) : start]):
         if before.group()[-1] == "”" and text[start] != "“":
             break
         start -= len(before.group())
     if text[start - 1 : start] == "、":
         clause = _SIGNS.split(text[max(0, start - 1 - _REACH) : start - 1])[-1]
-        first = _LEAD_IN.sub("", clause)
-        items = text[start:end].split("、")
-        alike = {item[:1] for item in items}
-        if len(items) > 1 and len(alike) == 1:  # 减环节、减资料: the first begins with 减, too.
-            first = first[max(0, first.rfind(alike.pop())) :]
-        if len(first) > _LONGEST_ITEM:
-            first = first[-max(map(len, items)) :]
+        first = _first_item(clause, text[start:end].split("、"))
         start -= len(first) + bool(first)
     items = text[start:end].split("、")
     # A clause that goes on after the list is longer than its items.
@@ -131,3 +125,16 @@ def whole_list(text: str, span: Span) -> Span:
     if len(items) > 1 and (last := _LAST_ITEM.match(text, end)) and len(last.group(1)) <= longest:
         end = last.end()
     return start, end
+
+
+def _first_item(clause: str, items: Sequence[str]) -> str:
+    """The end of a clause that is the first item of a list that goes on with ``items``.
+
+    It begins after a verb, or as they all do (减环节、减资料), or with its clause; of a long
+    clause it is as much as the longest of them has.
+    """
+    first = _LEAD_IN.sub("", clause)
+    alike = {item[:1] for item in items}
+    if len(items) > 1 and len(alike) == 1:
+        first = first[max(0, first.rfind(alike.pop())) :]
+    return first if len(first) <= _LONGEST_ITEM else first[-max(map(len, items)) :]
