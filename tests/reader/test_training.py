@@ -159,7 +159,8 @@ class TestSets:
 
 def always(**changes):
     """Settings in which only what is asked for happens."""
-    rest = dict.fromkeys(("titled", "joined", "retrieved", "removed", "other_year"), 0.0)
+    often = ("titled", "joined", "retrieved", "removed", "other_year", "other_name")
+    rest = dict.fromkeys(often, 0.0)
     return Settings(**(rest | changes))
 
 
@@ -221,6 +222,25 @@ class TestExamples:
         (year,) = re.findall(r"\d{4}", other.question)
         assert year not in PAGES[0]
         assert "什么时候通车" in other.question
+
+    @pytest.mark.parametrize(
+        ("question", "others"),
+        [
+            ("重庆市的书记是谁?", {"北京市的书记是谁?", "重庆市的主任是谁?"}),
+            ("这里的书记是谁?", {"这里的主任是谁?"}),
+            ("成都市的人口是多少?", set()),  # The passage has no name of the question's.
+        ],
+    )
+    def test_a_name_that_the_text_does_not_have(self, question, others):
+        texts = [Text("", "重庆市的书记是张三。这里有山。"), Text("", "北京市的主任是李四。")]
+        asked = [
+            Asked(question, 0, ((7, 9),)),
+            Asked("北京市的主任是谁?", 1, ((7, 9),)),
+        ]
+        examples = Examples([QuestionSet(texts, asked)], always(other_name=1.0, shortest=300))
+        made = [one for number in range(60) for one in examples.epoch(number) if not one.spans]
+        assert {one.question for one in made if "重庆" in one.passage} == others
+        assert {one.relevant for one in made} == {None}
 
     def test_two_questions_asked_at_once_have_two_answers(self, found):
         made = Examples([found], always(joined=1.0, shortest=300)).epoch(0)

@@ -25,6 +25,8 @@ class Settings:
         retrieved: Share with a passage of another text that has the question's bigrams.
         removed: Share with the passage that answers, less the sentences that hold the answer.
         other_year: Share, of those that name a year, asked of another year.
+        other_name: Share of those whose passage has a name or an office that they have, asked of
+            another.
         relevant_weight, answers_weight: Of the two verdicts' losses beside the span's.
         terse_share: Share of the questions that is read, of the sets that are terse. Of these only
             answers in several parts teach where an answer begins and ends; else the public sets'
@@ -50,6 +52,7 @@ class Settings:
     retrieved: float = 0.4
     removed: float = 0.2
     other_year: float = 0.4
+    other_name: float = 0.25
     relevant_weight: float = 0.25
     answers_weight: float = 0.5
     terse_share: float = 0.5
