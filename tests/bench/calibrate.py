@@ -7,9 +7,9 @@ of the news set and passages of NoMIRACL with the questions written over them. T
 weights of a softmax over five passages; the confidence is a logistic regression of "the evidence
 holds the answer", on each question three times: as it is, with its own document taken out of what
 was found, and with the sentences that hold an answer taken out of all passages: a near miss. And
-each is asked once without its rarest word, so that other documents answer as well. What can be
-answered counts for ``ANSWERABLE`` of all, people asking mostly about what their articles tell, and
-of that ``VAGUE`` is what lacks a word.
+each is asked once of another name, of what has not that name, and once without its rarest word, so
+that other documents answer as well. What can be answered counts for ``ANSWERABLE`` of all, people
+asking mostly about what their articles tell, and of that ``VAGUE`` is what lacks a word.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from qa.index.tokens import content_bigrams
 from qa.reader.extractive import barred, confidence_features
 from qa.reader.kinds import parts
 from qa.reader.model import Reading
+from qa.reader.training.names import Names
 from qa.text import fold, segmenter, sentences
 from qa.types import Hit
 from tests.bench.datasets import Item, encyclopedia, squad, written
@@ -89,9 +90,11 @@ def look(qa: QA, item: Item, hits: Sequence[Hit], *, vague: bool = False) -> Fou
 
 
 def gather(qa: QA, items: list[Item], limit: int) -> list[Found]:
-    """Each question as it is, and each that has an answer in the three other ways."""
+    """Each question as it is, and each that has an answer in the other ways."""
     found = []
-    for item in random.Random(11).sample(items, min(limit, len(items))):  # noqa: S311
+    chance = random.Random(11)  # noqa: S311
+    names = Names(fold(item.question) for item in items)
+    for item in chance.sample(items, min(limit, len(items))):
         hits = qa.search(item.question, 40)
         found.append(look(qa, item, hits))
         if item.answers:
@@ -99,10 +102,29 @@ def gather(qa: QA, items: list[Item], limit: int) -> list[Found]:
             others = [hit for hit in hits if Path(hit.path).name != item.document]
             found.append(look(qa, unanswerable, others))
             found.append(look(qa, unanswerable, [h for hit in hits if (h := gone(hit, item))]))
+            if other := misnamed(qa, names, item, chance):
+                found.append(look(qa, unanswerable, other))
+            if other := misnamed(qa, names, item, hits, chance):
+                found.append(other)
             if asked := less(qa, item.question):
                 hits = qa.search(asked, 40)
                 found.append(look(qa, replace(item, question=asked), hits, vague=True))
     return [one for one in found if len(one.join)]
+
+
+def misnamed(
+    qa: QA, names: Names, item: Item, hits: Sequence[Hit], chance: random.Random
+) -> Found | None:
+    """A question asked of a name that its document does not have; None without such a name.
+
+    What has that name is left out of what is found: it might answer.
+    """
+    own = "\n".join(fold(hit.passage.text) for hit in hits if Path(hit.path).name == item.document)
+    if not (other := names.other(fold(item.question), own, own, chance)):
+        return None
+    question, name = other
+    others = [hit for hit in qa.search(question, 40) if name not in fold(hit.passage.text)]
+    return look(qa, Item(question, "", ()), others)
 
 
 def less(qa: QA, question: str) -> str:

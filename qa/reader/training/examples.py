@@ -17,21 +17,13 @@ from dataclasses import dataclass, replace
 
 from qa.index.tokens import bigrams, content_bigrams
 from qa.reader.pairs import head
+from qa.reader.training.names import Names
 from qa.reader.training.sets import Asked, QuestionSet, Text
 from qa.reader.training.settings import Settings
-from qa.text import sentences, squeeze, tagger
+from qa.text import sentences, squeeze
 from qa.types import Span
 
-_Name = tuple[str, str]
-"""A name, and the tag that says what it is."""
-
 _YEAR = re.compile(r"(?:19|20)\d\d(?=年)")
-_OFFICES = re.compile(
-    "副?(?:书记|主任|局长|县长|区长|市长|省长|镇长|乡长|村长|部长|处长|科长|所长|队长|站长|院长|校长|会长|"
-    "行长|董事长|总经理|主席|总统|总理|首相|国王|皇帝|导演|编剧|教练|教授|司令|将军|创始人|发言人)"
-)
-_NAMES = ("nr", "ns", "nt", "nz")
-"""How the tags of names begin: persons, places, bodies, others."""
 _COMMON = 0.02
 """Bigrams of more than this share of the passages say too little to find one by."""
 _NEAREST = 12
@@ -82,20 +74,17 @@ class Examples:
             for span in _cut(cut, settings.longest)
         ]
         self._index = self._indexed()
-        self._names = [_named(asked.question) for asked, _ in self._asked]
-        self._like: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for name in sorted({name for names in self._names for name in names}):
-            self._like[_sort(*name)].append(name[0])
+        self._names = Names(asked.question for asked, _ in self._asked)
         self._near: dict[str, list[int]] = {}
 
     def epoch(self, number: int) -> list[Example]:
         """The pairs of one epoch, in order of making."""
         chance = random.Random(f"{self._settings.seed} {number}")  # noqa: S311
         made: list[Example] = []
-        for (asked, source), names in zip(self._asked, self._names, strict=True):
+        for asked, source in self._asked:
             if source.terse and chance.random() >= self._settings.terse_share:
                 continue
-            for example in self._of(asked, names, chance):
+            for example in self._of(asked, chance):
                 silent = source.terse and len(example.spans) == 1
                 made.append(replace(example, bounds=not silent))
         for question, passage in self._unrelated:
@@ -103,7 +92,7 @@ class Examples:
                 made.append(Example(question, "", passage, (), None))
         return made
 
-    def _of(self, asked: Asked, names: list[_Name], chance: random.Random) -> Iterator[Example]:
+    def _of(self, asked: Asked, chance: random.Random) -> Iterator[Example]:
         settings = self._settings
         if not asked.spans:
             yield self._unanswered(asked, chance)
@@ -132,7 +121,7 @@ class Examples:
         if chance.random() < settings.other_year:
             yield from self._other_year(asked, body, window, chance)
         if chance.random() < settings.other_name:
-            yield from self._other_name(asked, names, window, chance)
+            yield from self._other_name(asked, window, chance)
 
     def _example(
         self,
@@ -211,23 +200,13 @@ class Examples:
             question = asked.question.replace(named[0], year)
             yield self._example(question, asked.text, window, (), chance, relevant=True)
 
-    def _other_name(
-        self, asked: Asked, names: list[_Name], window: Span, chance: random.Random
-    ) -> Iterator[Example]:
+    def _other_name(self, asked: Asked, window: Span, chance: random.Random) -> Iterator[Example]:
         """The same passage, asked of a name of the same sort that its text does not have."""
         text = self._texts[asked.text]
         passage = text.body[slice(*window)]
-        known = [
-            name for name in names if name[0] in passage and asked.question.count(name[0]) == 1
-        ]
-        if not known:
-            return
-        name, tag = chance.choice(known)
-        like = self._like[_sort(name, tag)]
-        other = chance.choice(like)
-        if other not in f"{text.title}\n{text.body}" and other not in asked.question:
-            above = self._above(asked.text, chance)
-            yield Example(asked.question.replace(name, other), above, passage, (), None)
+        whole = f"{text.title}\n{text.body}"
+        if other := self._names.other(asked.question, passage, whole, chance):
+            yield Example(other[0], self._above(asked.text, chance), passage, (), None)
 
     def _indexed(self) -> dict[str, list[int]]:
         index: dict[str, list[int]] = defaultdict(list)
@@ -256,18 +235,6 @@ class Examples:
             if apart and not any(answer in passage for answer in answers):
                 near.append((number, (start, end)))
         return chance.choice(near[:_NEAREST]) if near else None
-
-
-def _named(question: str) -> list[_Name]:
-    """Names and offices in a question, each with what it is."""
-    names = [(match.group(), "office") for match in _OFFICES.finditer(question)]
-    tagged = ((word.word, word.flag[:2]) for word in tagger().lcut(question))
-    return names + [(word, tag) for word, tag in tagged if tag in _NAMES and len(word) > 1]
-
-
-def _sort(name: str, tag: str) -> tuple[str, str]:
-    """What names have in common that one can be taken for another: 城东 and 城西 are of a sort."""
-    return tag, "" if tag in ("office", "nr") else name[-1]
 
 
 def _cut(cut: Sequence[Span], longest: int) -> Iterator[Span]:
