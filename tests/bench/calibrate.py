@@ -102,8 +102,6 @@ def gather(qa: QA, items: list[Item], limit: int) -> list[Found]:
             others = [hit for hit in hits if Path(hit.path).name != item.document]
             found.append(look(qa, unanswerable, others))
             found.append(look(qa, unanswerable, [h for hit in hits if (h := gone(hit, item))]))
-            if other := misnamed(qa, names, item, chance):
-                found.append(look(qa, unanswerable, other))
             if other := misnamed(qa, names, item, hits, chance):
                 found.append(other)
             if asked := less(qa, item.question):
