@@ -92,7 +92,8 @@ def encyclopedia(nomiracl: Path, corpus: Path) -> list[Item]:
         queries = json.load(stream)
     texts = {one["docid"]: one["text"] for query in queries for one in query["passages"]}
     for name, text in texts.items():
-        (corpus / f"{name}.txt").write_text(text, "utf-8", newline="")
+        title, _, body = text.partition(":")
+        (corpus / f"{name}.txt").write_text(f"{title}\n{body}", "utf-8", newline="")
     lines = [json.loads(line) for line in ENCYCLOPEDIA.read_text("utf-8").splitlines()]
     asked_about = list(dict.fromkeys(line["passage"] for line in lines))
     held_out = set(asked_about[:: Settings().held_out_encyclopedia])

@@ -107,8 +107,8 @@ class TestSets:
         path = nomiracl(tmp_path / "n.json")
         (tmp_path / "none.jsonl").write_text("", "utf-8")
         monkeypatch.setattr(sets, "ENCYCLOPEDIA", tmp_path / "none.jsonl")
-        texts = [("non_relevant", fold(f"白塔: {page}")) for page in PAGES[1:]]
-        assert sets.nomiracl(path).unrelated == texts
+        texts = [fold(f" {PAGES[1]}"), fold(f"白塔: {PAGES[2]}")]  # With and without its title.
+        assert sets.nomiracl(path).unrelated == [("non_relevant", text) for text in texts]
 
     def test_questions_over_the_passages_of_nomiracl_find_their_answers(
         self, tmp_path, monkeypatch
@@ -127,7 +127,11 @@ class TestSets:
         assert [text.title for text in found.texts] == ["白塔", "白塔"]
         said = [found.texts[a.text].body[slice(*a.spans[0])] for a in found.asked]
         assert said == ["五座", "七座"]
-        assert [a.question for a in sets.nomiracl(path, skip=2).asked] == ["几座塔?"]
+        assert [text.body.startswith("白塔:") for text in found.texts] == [False, True]
+        part = sets.nomiracl(path, skip=2)
+        assert [a.question for a in part.asked] == ["几座塔?"]
+        seen = [text.body for text in part.texts] + [text for _, text in part.unrelated]
+        assert not any(fold(PAGES[1]) in text for text in seen)
 
     def test_the_questions_over_an_encyclopedia_are_whole(self):
         lines = [json.loads(line) for line in sets.ENCYCLOPEDIA.read_text("utf-8").splitlines()]

@@ -146,27 +146,43 @@ def nomiracl(path: Path, *, skip: int = 0) -> QuestionSet:
     """
     queries = _json(path)
     passages = {one["docid"]: one["text"] for query in queries for one in query["passages"]}
+    lines = list(_lines(ENCYCLOPEDIA))
+    asked_about = list(dict.fromkeys(line["passage"] for line in lines))
+    held_out = set(asked_about[::skip]) if skip else set()
     found = QuestionSet()
     numbers: dict[str, int] = {}
-    for line in _lines(ENCYCLOPEDIA):
+    for line in lines:
         name = line["passage"]
-        if name not in numbers:
-            numbers[name] = len(numbers)
-            title, _, body = passages[name].partition(":")
-            found.texts.append(Text(fold(title), fold(body)))
-        if skip and numbers[name] % skip == 0:
+        if name in held_out:
             continue
-        moved = len(found.texts[numbers[name]].title) + 1
+        number = numbers.setdefault(name, len(numbers))
+        title, body, moved = _shown(number, passages[name])
+        if number == len(found.texts):
+            found.texts.append(Text(title, body))
         start, end = line["answer"]
         span = (start - moved, end - moved)
-        found.asked.append(Asked(fold(line["question"]), numbers[name], (span,)))
-    found.unrelated.extend(
-        (fold(query["question"]), fold(passage["text"]))
+        found.asked.append(Asked(fold(line["question"]), number, (span,)))
+    unrelated = [
+        (fold(query["question"]), passage)
         for query in queries
         if query["subset"] == "non_relevant"
         for passage in query["passages"]
-    )
+        if passage["docid"] not in held_out
+    ]
+    for number, (question, passage) in enumerate(unrelated):
+        found.unrelated.append((question, _shown(number, passage["text"])[1]))
     return found
+
+
+def _shown(number: int, passage: str) -> tuple[str, str, int]:
+    """Title of a passage of NoMIRACL, what is read of it, and how much stands before that.
+
+    Every other one is read without its title and the colon; as many that answer as do not, or the
+    reader takes a title and a colon for a sign that there is no answer.
+    """
+    title = fold(passage.partition(":")[0])
+    moved = 0 if number % 2 else len(title) + 1
+    return title, fold(passage)[moved:], moved
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401
