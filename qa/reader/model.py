@@ -36,16 +36,12 @@ class Reading:
     """What the reader makes of a passage.
 
     Attributes:
-        relevant: Log-odds that the passage is about what is asked.
-        answers: Log-odds that it answers.
-        none: Logarithm of the probability that no answer begins in it, by the span head.
+        answers: Log-odds that the passage answers.
         found: Answers, best first, as characters of the passage; several where several are
             likely, none where the passage has no place for one.
     """
 
-    relevant: float
     answers: float
-    none: float
     found: tuple[Found, ...]
 
     @property
@@ -97,7 +93,7 @@ class ReaderModel:
         readings = []
         for offset, read in self._pieces(fold(question), above, folded):
             span, verdict = self.logits(read)
-            beginnings, ends, none = boundaries(read, span)
+            beginnings, ends = boundaries(read, span)
             blank = [i for i in range(len(beginnings)) if folded[offset + i].isspace()]
             beginnings[blank], ends[blank] = -np.inf, -np.inf
             here = [(start - offset, end - offset) for start, end in barred]
@@ -106,7 +102,7 @@ class ReaderModel:
                 Found((one.span[0] + offset, one.span[1] + offset), one.start, one.end)
                 for one in answers(beginnings, ends, numbers, count, here)
             )
-            readings.append(Reading(float(verdict[0]), float(verdict[1]), float(none[0]), found))
+            readings.append(Reading(float(verdict[1]), found))
         return max(readings, key=lambda reading: (bool(reading.found), reading.answers))
 
     def _pieces(self, question: str, above: str, text: str) -> Iterator[tuple[int, Pair]]:

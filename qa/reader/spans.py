@@ -42,16 +42,18 @@ class Found:
     end: float
 
 
-def boundaries(pair: Pair, logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-    """Log-probabilities that an answer begins and ends at each character, and that none does.
+def boundaries(
+    pair: Pair, logits: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Log-probabilities that an answer begins and ends at each character.
 
     Args:
         pair: What was read.
         logits: Shape (tokens, SPAN_LOGITS).
 
     Returns:
-        Beginnings and ends, shape (characters,) each, -inf where no token allows one; the third
-        has two values, for no beginning and for no end.
+        Beginnings and ends, shape (characters,) each, -inf where no token allows one; what is
+        missing to 1 is the probability that no answer does.
     """
     length = pair.places[-1][1] if pair.places else 0
     out = np.full((2, length), -np.inf, np.float32)
@@ -67,7 +69,7 @@ def boundaries(pair: Pair, logits: NDArray[np.float32]) -> tuple[NDArray[np.floa
             out[1, end - 2] = max(out[1, end - 2], token[3])
     none = logits[0, [0, 2]]
     total = np.logaddexp.reduce(np.c_[none, out], axis=1)
-    return out[0] - total[0], out[1] - total[1], none - total
+    return out[0] - total[0], out[1] - total[1]
 
 
 def answers(

@@ -64,7 +64,7 @@ class TestReading:
         absent = said(model, "沙湖大桥的设计师是谁?", BRIDGE)[1]
         far = said(model, "上海迪士尼的门票多少钱?", BRIDGE)[1]
         assert there.answers > absent.answers
-        assert there.relevant > far.relevant
+        assert there.answers > far.answers
         assert far.answers < 0
 
     def test_a_title_is_read_where_it_has_words_of_the_question_that_the_text_has_not(self, model):
@@ -91,7 +91,7 @@ class TestReading:
     def test_a_passage_of_nothing_much(self, model, text):
         reading = model.read("沙湖大桥全长多少米?", passage(text), 3)
         assert all(0 <= a.span[0] < a.span[1] <= len(text) for a in reading.found)
-        assert np.isfinite([reading.answers, reading.relevant]).all()
+        assert np.isfinite(reading.answers)
 
     @pytest.mark.parametrize(
         "question",
@@ -100,7 +100,7 @@ class TestReading:
     def test_a_strange_question(self, model, question):
         found, reading = said(model, question, BRIDGE)
         assert found.strip()
-        assert np.isfinite([reading.answers, reading.relevant]).all()
+        assert np.isfinite(reading.answers)
 
     @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.text(max_size=300), st.text(min_size=1, max_size=80))
