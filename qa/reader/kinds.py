@@ -126,7 +126,7 @@ _ASKS = re.compile(
 _SEVERAL = re.compile(
     r"哪“?(?:一?些|[几两二三四五六七八九十]|(?!1\D)\d)|些什么|分别"
     r"|(?<![首成国京古帝迁建定])都(?![市江城督会])[^,;?]{0,4}什么"
-    r"|各(?:自|[有是为占达获]|增[加长]?到?|减少?到?)*(?:多少|几)"
+    r"|各(?![级种类项个地界方国省市州区县乡镇村部校单家户位族行])[^,;?]{0,6}(?:多少|几)"
 )
 _CLAUSE = re.compile(r"[^,;、?]+")
 _EACH = re.compile(r"([^,;?]+?)(?:各自?|分别)([^,;?]+)")
@@ -152,8 +152,8 @@ def asks_several(question: str) -> bool:
 
     >>> [asks_several(q) for q in ("是哪四化?", "有哪12项?", "哪一些人?", "除了他还有哪一个人?")]
     [True, True, True, False]
-    >>> [asks_several(q) for q in ("甲乙各增加到多少个?", "都减什么?", "首都是什么样?")]
-    [True, True, False]
+    >>> [asks_several(q) for q in ("甲乙各增设了多少个?", "都减什么?", "首都是什么?", "哪“四不”?")]
+    [True, True, False, True]
     """
     return _SEVERAL.search(question) is not None
 
@@ -167,9 +167,12 @@ def clauses(question: str) -> list[str]:
     ['新增了多少个摊位', '几个车位']
     >>> clauses("新增的摊位和车位各有多少个?")
     ['新增的摊位有多少个', '车位有多少个']
+    >>> clauses("甲县和乙县各级干部有多少人?")
+    []
     """
     found = [part for clause in _CLAUSE.findall(question) for part in _asking(clause)]
-    if len(found) < 2 and (each := _EACH.search(question)) and _ASKS.search(each[2]):
+    each = _EACH.search(question) if asks_several(question) else None
+    if len(found) < 2 and each and _ASKS.search(each[2]):
         found = [name + each[2] for name in _AND.split(each[1]) if name]
     return found if len(found) > 1 else []
 

@@ -68,6 +68,8 @@ def test_a_question_of_two_parts_gets_both(qa, question, both):
             "巴南区政府的“五减”减的是哪五样?",
             ["减事项", "减环节", "减资料", "减时间", "减跑动"],
         ),
+        ("巴南区的“五减”都减些什么?", ["减事项", "减环节", "减资料", "减时间", "减跑动"]),
+        ("小車停車位和摩托車位各增設了多少個?", ["700余個", "2100余個"]),
     ],
 )
 def test_of_a_list_every_item_is_given(qa, question, items):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa.reader.kinds import Kind, asked, candidates, choose
+from qa.reader.kinds import Kind, asked, asks_several, candidates, choose, clauses
 from qa.text import fold
 
 
@@ -70,3 +70,27 @@ def test_a_candidate_with_the_unit_fits_better():
         for (a, b), fit in candidates(one, "实施处罚28起,金额35万元")
     }
     assert fits["28起"] > fits["35万元"]
+
+
+@pytest.mark.parametrize("question", ["是哪“四不”?", "都减什么?", "有些什么?", "甲乙各增设多少个?"])
+def test_a_question_for_several(question):
+    assert asks_several(question)
+
+
+@pytest.mark.parametrize("question", ["是哪一个?", "首都是什么?", "各级组织有多少个?"])
+def test_a_question_for_one(question):
+    assert not asks_several(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("检查了多少家,出动多少人次?", ["检查了多少家", "出动多少人次"]),
+        ("新增了多少个摊位和几个车位?", ["新增了多少个摊位", "几个车位"]),
+        ("新增的摊位和车位各有多少个?", ["新增的摊位有多少个", "车位有多少个"]),
+        ("甲县和乙县各级干部有多少人?", []),
+        ("谁和谁去了?", []),
+    ],
+)
+def test_what_asks_by_itself(question, found):
+    assert clauses(question) == found
