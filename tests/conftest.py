@@ -17,6 +17,9 @@ from qa.update import update
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+# What measures is run by hand, and imports what tests do not need.
+collect_ignore = ["bench"]
+
 # The same examples each time, so that a change is judged by what it changes. To look for others:
 # pytest --hypothesis-profile=explore
 settings.register_profile("same", derandomize=True)

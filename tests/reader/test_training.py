@@ -79,6 +79,29 @@ class TestSets:
         assert [text.body for text in found.texts] == [fold(PAGES[1])]
         assert {asked.text for asked in found.asked} == {0}
 
+    def test_more_questions_find_their_contexts_and_none_of_those_held_out(self, tmp_path):
+        path, more = tmp_path / "a.json", tmp_path / "more.jsonl"
+        asked = {"question": "几座桥?", "answers": [{"text": "五座", "answer_start": 4}]}
+        paragraphs = [
+            {"context": page, "qas": [asked | {"id": f"9-{number}-1"}]}
+            for number, page in enumerate(PAGES)
+        ]
+        path.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}), "utf-8")
+        start = PAGES[1].index("800吨")
+        lines = [
+            {"context": "9-0", "question": "谁設計的?", "answers": []},
+            {"context": "9-1", "question": "日供水幾噸?", "answers": [[start, start + 4]]},
+        ]
+        more.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
+        whole = sets.squad(path, more=more)
+        written = [one for one in whole.asked if one.question != "几座桥?"]
+        assert [one.question for one in written] == ["谁设计的?", "日供水几吨?"]
+        assert [one.spans for one in written] == [(), ((start, start + 4),)]
+        assert [whole.texts[one.text].body for one in written] == [fold(PAGES[0]), PAGES[1]]
+        part = sets.squad(path, skip=2, more=more)
+        assert "谁设计的?" not in {one.question for one in part.asked}
+        assert "日供水几吨?" in {one.question for one in part.asked}
+
     def test_written_questions_find_their_articles(self, tmp_path, monkeypatch):
         news = tmp_path / "news.jsonl"
         lines = [{"id": f"n{i}", "text": f" {page}\n"} for i, page in enumerate(PAGES)]
@@ -151,6 +174,13 @@ class TestSets:
             spans = sorted(line["answers"])
             assert all(0 <= start < end for start, end in spans)
             assert all(a[1] <= b[0] for a, b in pairwise(spans))
+            assert line["question"].strip()
+
+    def test_the_questions_over_drcd_are_whole(self):
+        lines = [json.loads(line) for line in sets.MORE.read_text("utf-8").splitlines()]
+        assert any(not line["answers"] for line in lines)
+        for line in lines:
+            assert all(0 <= start < end for start, end in line["answers"])
             assert line["question"].strip()
 
     def test_the_invented_texts_hold_their_answers(self):

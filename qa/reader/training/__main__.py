@@ -46,7 +46,7 @@ def main() -> None:
     torch.manual_seed(settings.seed)
     found = [
         sets.squad(arguments.cmrc),
-        sets.squad(arguments.drcd, skip=settings.held_out),
+        sets.squad(arguments.drcd, skip=settings.held_out, more=sets.MORE),
         sets.news(arguments.news, skip=settings.held_out_news),
         sets.nomiracl(arguments.nomiracl, skip=settings.held_out_encyclopedia),
     ]

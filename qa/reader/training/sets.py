@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ WRITTEN = Path(__file__).with_name("questions.jsonl")
 """Questions over articles of the news set, written for this reader: see the model card."""
 ENCYCLOPEDIA = Path(__file__).with_name("encyclopedia.jsonl")
 """Questions over the passages of NoMIRACL, written for this reader."""
+MORE = Path(__file__).with_name("drcd.jsonl")
+"""Questions over contexts of DRCD dev, beside its own, written for this reader."""
 INVENTED = Path(__file__).with_name("invented.jsonl")
 """Texts invented for this reader, with questions of which many are near misses."""
 
@@ -60,14 +63,19 @@ class QuestionSet:
     terse: bool = False
 
 
-def squad(path: Path, *, skip: int = 0) -> QuestionSet:
+def squad(path: Path, *, skip: int = 0, more: Path | None = None) -> QuestionSet:
     """Read a SQuAD file.
 
     Args:
         path: JSON, or JSON in gzip.
         skip: Leave one in so many contexts out, from the first on.
+        more: JSON lines of questions over its contexts. A context's name is that of its questions,
+            less their number.
     """
     found = QuestionSet()
+    written: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in _lines(more) if more else ():
+        written[line["context"]].append(line)
     number = 0
     for article in _json(path)["data"]:
         for paragraph in article["paragraphs"]:
@@ -80,6 +88,10 @@ def squad(path: Path, *, skip: int = 0) -> QuestionSet:
                 if spans := _spans(context, asked["answers"][:1]):
                     question = fold(asked["question"].strip())
                     found.asked.append(Asked(question, len(found.texts) - 1, spans))
+            name = next((asked["id"] for asked in paragraph["qas"] if "id" in asked), "")
+            for line in written.get(name.rpartition("-")[0], ()):
+                spans = tuple((start, end) for start, end in line["answers"])
+                found.asked.append(Asked(fold(line["question"]), len(found.texts) - 1, spans))
     return found
 
 
