@@ -17,7 +17,7 @@ from qa.update import update
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-# What measures is run by hand, and imports what tests do not need.
+# These are run by hand, and import what tests do not need.
 collect_ignore = ["bench", "fuzz/run.py"]
 
 # The same examples each time, so that a change is judged by what it changes. To look for others:
