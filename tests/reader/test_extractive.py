@@ -100,7 +100,13 @@ def test_a_torn_sentence_is_quoted_whole_with_a_citation_for_each_piece(qa):
 
 @pytest.mark.parametrize(
     "question",
-    ["上海迪士尼的门票多少钱?", "Python的列表推导式怎么写?", "巫溪县有多少所中学?"],
+    [
+        "上海迪士尼的门票多少钱?",
+        "Python的列表推导式怎么写?",
+        "巫溪县有多少所中学?",
+        "巫溪县法院院长是谁?",  # Another court's vice-president.
+        "巫山县县长是谁?",  # A village head of that county.
+    ],
 )
 def test_what_is_not_in_the_text_is_not_found(qa, question):
     found = qa.ask(question)
