@@ -26,7 +26,7 @@ from scipy.optimize import minimize
 from qa import QA, metrics
 from qa.index.sparse import Sparse
 from qa.index.tokens import content_bigrams
-from qa.reader.extractive import barred, confidence_features
+from qa.reader.extractive import barred, confidence_features, read_alone
 from qa.reader.kinds import parts
 from qa.reader.model import Reading
 from qa.reader.training.names import Names
@@ -48,6 +48,7 @@ class Found:
     question: str
     hits: list[Hit]
     readings: list[Reading]
+    alone: list[float]
     join: np.ndarray
     right: np.ndarray
     answerable: bool
@@ -59,7 +60,7 @@ def same(needle: str, text: str) -> bool:
 
 
 def look(qa: QA, item: Item, hits: Sequence[Hit], *, vague: bool = False) -> Found:
-    read, readings, join, right = [], [], [], []
+    read, readings, alone, join, right = [], [], [], [], []
     for hit in hits[:DEPTH]:
         passage = hit.passage
         count = parts(fold(item.question))
@@ -68,6 +69,7 @@ def look(qa: QA, item: Item, hits: Sequence[Hit], *, vague: bool = False) -> Fou
             continue
         read.append(hit)
         readings.append(reading)
+        alone.append(read_alone(qa.reader._model, item.question, passage, reading))
         join.append([hit.score - hits[0].score, reading.span])
         spans = [one.span for one in reading.found]
         text = "".join(
@@ -82,6 +84,7 @@ def look(qa: QA, item: Item, hits: Sequence[Hit], *, vague: bool = False) -> Fou
         item.question,
         read,
         readings,
+        alone,
         np.array(join),
         np.array(right),
         bool(item.answers),
@@ -193,7 +196,8 @@ def features(one: Found, w: np.ndarray) -> tuple[int, dict[str, float]]:
     sums = [replace(hit, score=hit.score + a) for hit, a in zip(one.hits, added, strict=True)]
     order = sorted(range(len(sums)), key=lambda row: -sums[row].score)
     best, read = order[0], [sums[row] for row in order]
-    made = confidence_features(one.sparse, one.question, one.readings[best], read, one.hits)
+    reading, alone = one.readings[best], one.alone[best]
+    made = confidence_features(one.sparse, one.question, reading, alone, read, one.hits)
     return best, {name: value for name, value in made.items() if name}
 
 

@@ -8,7 +8,7 @@ import pytest
 from qa import QA
 from qa.errors import InputError
 from qa.reader import extractive
-from qa.reader.extractive import ABSTAIN_BELOW, ExtractiveReader, confidence_features
+from qa.reader.extractive import ABSTAIN_BELOW, ExtractiveReader, confidence_features, read_alone
 from qa.reader.model import ReaderModel
 from qa.text import fold, squeeze
 
@@ -156,6 +156,8 @@ def test_it_reads_until_the_rest_cannot_win(qa, monkeypatch, cores):
         read.clear()
         hits = qa.search(question, 20)
         found = qa.reader.read(question, hits, None)
+        # The sentence of the answer, at the end.
+        assert read.pop() == found.hits[0].passage.id
         # The first alone, then as many at once as there are cores.
         last = 1 if len(read) == 1 else (len(read) - 2) % cores + 1
         assert sorted(read) == sorted(hit.passage.id for hit in hits[: len(read)])
@@ -184,8 +186,10 @@ def test_a_bar_that_is_no_probability_is_refused(qa, wrong):
 
 
 def confidence_of(qa, question, read, hits):
-    reading = qa.reader._model.read(question, read[0].passage, 1)
-    return confidence_features(qa.reader._sparse, question, reading, read, hits)
+    passage = read[0].passage
+    reading = qa.reader._model.read(question, passage, 1)
+    alone = read_alone(qa.reader._model, question, passage, reading)
+    return confidence_features(qa.reader._sparse, question, reading, alone, read, hits)
 
 
 def test_the_lead_is_over_what_others_have_at_most(qa):
