@@ -241,6 +241,8 @@ def leave_out(part: str) -> None:
         extractive.READING_WEIGHT *= 1e6
     elif part == "calibration":  # The model's own word.
         extractive._CONFIDENCE = {"answers": 1.0}
+    elif part == "sentence alone":  # What the whole passage got, instead.
+        extractive.read_alone = lambda model, question, passage, reading: reading.answers
     elif part == "widening":
         extractive.widened = lambda text, span: span
     elif part == "ends of sentences":
@@ -252,6 +254,7 @@ PARTS = (
     "reading in the join",
     "retrieval in the join",
     "calibration",
+    "sentence alone",
     "widening",
     "ends of sentences",
 )
