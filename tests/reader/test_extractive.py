@@ -106,6 +106,10 @@ def test_a_torn_sentence_is_quoted_whole_with_a_citation_for_each_piece(qa):
         "巫溪县有多少所中学?",
         "巫溪县法院院长是谁?",  # Another court's vice-president.
         "巫山县县长是谁?",  # A village head of that county.
+        # The passage is about it, and no sentence answers.
+        "塘坝村的应急饮水水源工程花了多少资金?",
+        "申请大足应急救助基金要交什么材料?",
+        "煌盛集团重庆管业的负责人叫什么名字?",
     ],
 )
 def test_what_is_not_in_the_text_is_not_found(qa, question):
