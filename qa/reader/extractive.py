@@ -41,7 +41,7 @@ _CONFIDENCE = {
 ABSTAIN_BELOW = 0.35
 """Confidence under which nothing is answered, unless told otherwise: on the held-out sets about 3 %
 of the questions whose evidence would have been right are refused there, and some three quarters of
-the others. A wrong answer costs more than one that is missing: what was found is shown all the same."""
+the others. A wrong answer costs more than none: what was found is shown all the same."""
 
 MOST_READ = 20
 """Passages that are read for one question, at most."""
