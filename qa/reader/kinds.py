@@ -40,12 +40,18 @@ class Asked:
 
 UNITS = (
     "平方公里|平方米|立方米|万平方米|公里|千米|厘米|毫米|米|公顷|亩|吨|公斤|千克|克|斤|美元|元|块钱|人次|家次|批次|"
-    "车次|日元|日圆|欧元|英镑|港元|个百分点|个月|个|件|起|户|家|人|名|位|次|处|条|座|栋|幢|套|台|辆|部|把|根|份|篇|场|项|组|所|间|棵|株|"
+    "车次|日元|日圆|欧元|英镑|港元|个百分点|个小时|个月|个|件|起|户|家|人|名|位|次|处|条|座|栋|幢|套|台|辆|部|把|根|份|篇|场|项|组|所|间|棵|株|"
     "只|头|单|天|年|月|日|小时|分钟|秒|岁|级|层|期|届|类|种|块|片|段|支|本|首|集|张|枚|艘|架|颗|对|双|封|笔|票|"
     "门|道|字|页|倍|成|度|村|镇|省|市|县|国|代|人民币|亿|万"
 )
 """Alternatives of a regular expression: what numbers count, longer ones before their parts."""
+_ALIKE = {
+    **dict.fromkeys("人名位", "人|名|位"),
+    "个": "个|人|名|位|家|项|条|处|座|所|种",
+}
+"""Units that count the same things; 个 counts most."""
 _CALENDAR = ("年", "月", "日")
+_YEAR = re.compile(r"(?:19|20)\d\d年")
 _PERCENT = "%"
 FITS = 2.0
 """How well a candidate fits that has the unit, or the position, asked for."""
@@ -65,11 +71,14 @@ _MEASURES = {
     "远": "公里|千米|米|里",
     "重": "吨|公斤|千克|克|斤",
     "大": "平方公里|平方米|公顷|亩|岁",
-    "久": "年|个月|天|日|小时|分钟|周",
+    "久": "年|个月|天|日|个小时|小时|分钟|周",
     "钱": "元|美元|块",
 }
 # Strings, compiled when they are first used: to compile them all takes longer than a search.
-_FIGURE = r"(?:\d[\d,.]*\d|\d|[一二两三四五六七八九十百千零〇]+)"
+_FIGURE = (
+    r"(?:\d[\d,.]*\d|\d|[一二两三四五六七八九十百千壹贰叁肆伍陆柒捌玖拾]"
+    r"[一二两三四五六七八九十百千万亿零〇壹贰叁肆伍陆柒捌玖拾佰仟]*)"
+)
 _NUMBER = (
     rf"百分之[\d.一二两三四五六七八九十百零点]+"
     rf"|{_FIGURE}(?:(?P<percent>[%％‰])|[万亿千百]*(?:多|余|几)?(?:万|亿)?(?P<unit>{UNITS})?)"
@@ -102,6 +111,8 @@ _PLACE = (
 )
 _BEFORE_PLACE = r"(?:在|位于|地处|来自|前往|到|于|去|从|至)$"
 
+_FEW = "(?<![哪近这那前后数十好])几(?!乎)"
+"""Asks how many; not 哪几家 and 近几年."""
 _ASKING = (
     (
         Kind.DATE,
@@ -114,13 +125,13 @@ _ASKING = (
     ),
     (
         Kind.NUMBER,
-        rf"(?:多少|几)(?:[万亿])?(?P<unit>{UNITS})?|多(?P<measure>[长高宽远重大久])(?!程度)|百分之几|占比|比例",
+        rf"(?:多少|(?<!第){_FEW})(?:[万亿])?(?P<unit>{UNITS})?|多(?P<measure>[长高宽远重大久])(?!程度)|百分之几|占比|比例",
     ),
 )
 
 
 _ASKS = re.compile(
-    r"多少|(?<![近这前后数十好])几(?!乎)|谁|什么|哪|(?<!任)何(?=时|处|人|地|种)|怎么|怎样|如何|为何|为啥|是否"
+    rf"多少|{_FEW}|谁|什么|哪|(?<!任)何(?=时|处|人|地|种)|怎么|怎样|如何|为何|为啥|是否"
     r"|(?<![很许更最众诸太增])多(?=[长高宽远重久]|大(?!多))"
 )
 _SEVERAL = re.compile(
@@ -193,7 +204,8 @@ def asked(question: str) -> list[Asked]:
             if any(match.start() < one.span[1] and one.span[0] < match.end() for one in found):
                 continue
             groups = match.groupdict()
-            unit = groups.get("unit") or _MEASURES.get(groups.get("measure") or "", "")
+            counted = groups.get("unit") or ""
+            unit = _ALIKE.get(counted, counted) or _MEASURES.get(groups.get("measure") or "", "")
             if kind is Kind.NUMBER and not unit:
                 after = question[match.end() : match.end() + 1]
                 unit = (
@@ -243,7 +255,11 @@ def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
 def _fits_unit(one: Asked, number: re.Match[str]) -> float:
     """How well a number fits the unit asked for; 0 for a date, and for metres where money is."""
     units = one.unit.split("|")
-    percent = number["percent"] or number.group().startswith("百分之")
+    if _YEAR.fullmatch(number.group()):
+        return 0.0
+    percent = (
+        number["percent"] or number["unit"] == "个百分点" or number.group().startswith("百分之")
+    )
     if (one.unit == _PERCENT and percent) or (number["unit"] and number["unit"] in units):
         return FITS
     if number["unit"] in _CALENDAR or re.search("[元米亩]", one.unit):

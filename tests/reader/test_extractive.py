@@ -239,6 +239,11 @@ def test_an_answer_is_disputed_where_another_article_has_the_question_and_not_th
             assert confidence_of(qa, question, hits, hits[:1])["disputed"] == 0.0
 
 
+def test_which_ones_is_not_how_many(qa):
+    found = qa.ask("与邻水综合执法局党支部结对的是哪几个社区?")
+    assert "烏龜碑社區、西辰社區" in found.text  # Not 8個 of the same sentence.
+
+
 def test_no_hits_is_not_found(qa):
     found = qa.reader.read("什么?", [], None)
     assert found.abstained
