@@ -141,10 +141,16 @@ class ExtractiveReader:
         if len(spans) >= len(asking):
             return spans
         passage = best.hit.passage
+        text = fold(passage.text)
+        home = _sentence(text, best.reading)
         for clause in asking:
             reading = self._model.read(clause, passage, 1, barred(passage, said))
-            found = reading.found[:1] if reading.answers > 0 else ()
-            spans += [one.span for one in found if not any(_overlap(one.span, s) for s in spans)]
+            for one in reading.found[:1]:
+                # A clause names less of what is asked about than the question does.
+                near = _overlap(one.span, home) and _suits(clause, text[slice(*one.span)])
+                new = not any(_overlap(one.span, span) for span in spans)
+                if new and (near or reading.answers > 0):
+                    spans.append(one.span)
         return spans
 
     def _confidence(self, question: str, read: Sequence[_Read], hits: Sequence[Hit]) -> float:
@@ -186,6 +192,22 @@ def _of_unit(question: str, text: str, span: Span) -> Span:
             chosen = [one for one in choose(things, question, sentence) if one in fitting]
             return (start + chosen[0][0], start + chosen[0][1]) if chosen else span
     return span
+
+
+def _suits(clause: str, answer: str) -> bool:
+    """Whether an answer is of the kind that a clause asks for, and of its unit.
+
+    Args:
+        clause: Folded.
+        answer: Folded.
+    """
+    things = asked(clause)
+    if not things:
+        return True
+    if things[0].kind is Kind.NUMBER and not things[0].unit:
+        return False
+    least = FITS if things[0].unit else 1.0
+    return any(fit >= least for _, fit in candidates(things[0], answer))
 
 
 def _overlap(one: Span, other: Span) -> bool:

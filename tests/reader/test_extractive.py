@@ -239,6 +239,22 @@ def test_an_answer_is_disputed_where_another_article_has_the_question_and_not_th
             assert confidence_of(qa, question, hits, hits[:1])["disputed"] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("question", "answers"),
+    [
+        ("邻水实施了多少个市政工程,一共用了多少钱?", ["165個", "610余萬元"]),
+        ("2024年巫溪收到多少件环境投诉,办结了百分之多少?", ["129件", "100%"]),
+        ("被巫溪支队查出开假检测报告的是什么机构,共几家?", ["机动车检验机构", "2家"]),
+    ],
+)
+def test_a_part_that_names_less_is_answered_from_the_same_sentence(qa, question, answers):
+    found = qa.ask(question)
+    assert not found.abstained
+    parts = found.text.split("；")
+    assert len(parts) == len(answers)
+    assert all(any(answer in part for part in parts) for answer in answers)
+
+
 def test_which_ones_is_not_how_many(qa):
     found = qa.ask("与邻水综合执法局党支部结对的是哪几个社区?")
     assert "烏龜碑社區、西辰社區" in found.text  # Not 8個 of the same sentence.
