@@ -25,6 +25,7 @@ def chosen(question, sentence):
         ("近几年这几个村建了什么?", []),
         ("前几天来了几个人?", [Kind.NUMBER]),
         ("那是第几天?", []),
+        ("狄托於西元幾年的時候過世?", [Kind.DATE]),
     ],
 )
 def test_what_is_asked_for(question, kinds):
