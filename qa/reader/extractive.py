@@ -17,14 +17,24 @@ from qa.index.encoder import cores
 from qa.index.sparse import Sparse
 from qa.index.tokens import content_bigrams
 from qa.reader.answers import abstained, answered, is_furniture
-from qa.reader.kinds import FITS, Kind, asked, asks_several, candidates, choose, clauses, parts
+from qa.reader.kinds import (
+    FITS,
+    Asked,
+    Kind,
+    asked,
+    asks_several,
+    candidates,
+    choose,
+    clauses,
+    parts,
+)
 from qa.reader.model import ReaderModel, Reading
 from qa.reader.widen import whole_list, widened
 from qa.text import coverage, fold, sentences
 from qa.types import Answer, Hit, Passage, Span
 
 # How much the logarithm of the probability that an answer begins and ends where it does counts
-# beside a passage's score. Fitted by tests/bench/calibrate.py.
+# beside a passage's score. Fitted by tests/bench/calibrate.py, with --limit 350.
 READING_WEIGHT = 1.11
 
 # Logistic regression, by the same script: does the evidence hold the answer? Of the questions, four
@@ -134,20 +144,21 @@ class ExtractiveReader:
 
         The model gives one answer to a question of two parts where it is surer of one of them.
         """
+        passage = best.hit.passage
+        folded, text = fold(question), fold(passage.text)
         spans = [one.span for one in best.reading.found]
         if len(spans) == 1:
-            spans = [_of_unit(fold(question), fold(best.hit.passage.text), spans[0])]
-        asking = clauses(fold(question))
+            spans = [_of_unit(folded, text, spans[0])]
+        asking = clauses(folded)
         if len(spans) >= len(asking):
             return spans
-        passage = best.hit.passage
-        text = fold(passage.text)
         home = _sentence(text, best.reading)
         for clause in asking:
             reading = self._model.read(clause, passage, 1, barred(passage, said))
             for one in reading.found[:1]:
                 # A clause names less of what is asked about than the question does.
-                near = _overlap(one.span, home) and _suits(clause, text[slice(*one.span)])
+                suits = all(_suits(thing, text[slice(*one.span)]) for thing in asked(clause)[:1])
+                near = suits and _overlap(one.span, home)
                 new = not any(_overlap(one.span, span) for span in spans)
                 if new and (near or reading.answers > 0):
                     spans.append(one.span)
@@ -183,7 +194,7 @@ def _of_unit(question: str, text: str, span: Span) -> Span:
     things = asked(question)
     if len(things) != 1 or things[0].kind is not Kind.NUMBER or not things[0].unit:
         return span
-    if any(fit == FITS for _, fit in candidates(things[0], text[slice(*span)])):
+    if _suits(things[0], text[slice(*span)]):
         return span
     for start, end in sentences(text):
         if start <= span[0] < end:
@@ -194,20 +205,12 @@ def _of_unit(question: str, text: str, span: Span) -> Span:
     return span
 
 
-def _suits(clause: str, answer: str) -> bool:
-    """Whether an answer is of the kind that a clause asks for, and of its unit.
-
-    Args:
-        clause: Folded.
-        answer: Folded.
-    """
-    things = asked(clause)
-    if not things:
-        return True
-    if things[0].kind is Kind.NUMBER and not things[0].unit:
+def _suits(one: Asked, answer: str) -> bool:
+    """Whether a folded answer is of the kind asked for, and of its unit; no number without one."""
+    if one.kind is Kind.NUMBER and not one.unit:
         return False
-    least = FITS if things[0].unit else 1.0
-    return any(fit >= least for _, fit in candidates(things[0], answer))
+    least = FITS if one.unit else 1.0
+    return any(fit >= least for _, fit in candidates(one, answer))
 
 
 def _overlap(one: Span, other: Span) -> bool:
@@ -226,7 +229,7 @@ def read_alone(model: ReaderModel, question: str, passage: Passage, reading: Rea
     """
     start, end = _sentence(fold(passage.text), reading)
     alone = replace(passage, text=passage.text[start:end])
-    return model.read(question, alone, parts(fold(question))).answers
+    return model.read(question, alone, 1).answers
 
 
 def _sentence(text: str, reading: Reading) -> Span:

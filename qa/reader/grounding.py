@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from qa.index.tokens import bigrams
-from qa.reader.kinds import UNITS
+from qa.reader.kinds import PEOPLE, UNITS
 from qa.text import PERSON, fold, segmenter, sentences, tagger
 
 _SUPPORTED = 0.5
@@ -41,13 +41,14 @@ _WRITTEN = re.compile(
 )
 _ALIKE = (
     ("件", "起", "宗", "次", "例", "项", "个", "批", "笔", "条", "桩"),
-    ("人", "名", "位", "口"),
+    PEOPLE,
     ("户", "家"),
     ("元", "块"),
     ("公里", "千米"),
     ("公斤", "千克"),
     ("年", "岁"),
     ("天", "日"),
+    ("小时", "个小时"),
 )
 """Units that writers put for each other."""
 _NEGATION = re.compile(

@@ -45,13 +45,12 @@ UNITS = (
     "门|道|字|页|倍|成|度|村|镇|省|市|县|国|代|人民币|亿|万"
 )
 """Alternatives of a regular expression: what numbers count, longer ones before their parts."""
-_ALIKE = {
-    **dict.fromkeys("人名位", "人|名|位"),
-    "个": "个|人|名|位|家|项|条|处|座|所|种",
-}
-"""Units that count the same things; 个 counts most."""
+PEOPLE = ("人", "名", "位", "口")
+"""Units that count people."""
+_PEOPLE = "|".join(PEOPLE)
+_ALIKE = {**dict.fromkeys(PEOPLE, _PEOPLE), "个": f"个|家|项|条|处|座|所|种|{_PEOPLE}"}
+"""Units that answer one that is asked for; 个 asks for most."""
 _CALENDAR = ("年", "月", "日")
-_YEAR = re.compile(r"(?:19|20)\d\d年")
 _PERCENT = "%"
 FITS = 2.0
 """How well a candidate fits that has the unit, or the position, asked for."""
@@ -76,8 +75,8 @@ _MEASURES = {
 }
 # Strings, compiled when they are first used: to compile them all takes longer than a search.
 _FIGURE = (
-    r"(?:\d[\d,.]*\d|\d|[一二两三四五六七八九十百千壹贰叁肆伍陆柒捌玖拾]"
-    r"[一二两三四五六七八九十百千万亿零〇壹贰叁肆伍陆柒捌玖拾佰仟]*)"
+    r"(?:\d[\d,.]*\d|\d|[一二两三四五六七八九十百千零〇壹贰叁肆伍陆柒捌玖拾佰仟]"
+    r"[一二两三四五六七八九十百千零〇壹贰叁肆伍陆柒捌玖拾佰仟万亿]*)"
 )
 _NUMBER = (
     rf"百分之[\d.一二两三四五六七八九十百零点]+"
@@ -255,8 +254,6 @@ def candidates(one: Asked, sentence: str) -> list[tuple[Span, float]]:
 def _fits_unit(one: Asked, number: re.Match[str]) -> float:
     """How well a number fits the unit asked for; 0 for a date, and for metres where money is."""
     units = one.unit.split("|")
-    if _YEAR.fullmatch(number.group()):
-        return 0.0
     percent = (
         number["percent"] or number["unit"] == "个百分点" or number.group().startswith("百分之")
     )
