@@ -193,7 +193,7 @@ class TestSets:
 
 def always(**changes):
     """Settings in which only what is asked for happens."""
-    often = ("titled", "joined", "retrieved", "removed", "other_year", "other_name")
+    often = ("single", "titled", "joined", "retrieved", "removed", "other_year", "other_name")
     rest = dict.fromkeys(often, 0.0)
     return Settings(**(rest | changes))
 
@@ -222,6 +222,28 @@ class TestExamples:
                 assert start + len(one.passage) in {b for _, b in cut}
                 assert one.passage[slice(*span)] in {"1200米", "5月6日", "五座", "800吨", "七座"}
                 assert one.relevant
+
+    def test_a_passage_can_be_one_sentence_with_an_answer_or_without(self, found):
+        settings = always(single=1.0, retrieved=1.0, shortest=300)
+        made = Examples([found], settings).epoch(0)
+        cut = {text.body[a:b] for text in found.texts for a, b in sentences(text.body)}
+        assert {bool(one.spans) for one in made} == {True, False}
+        assert {one.passage for one in made} <= cut
+
+    def test_of_what_is_left_one_sentence_can_be_taken(self, found):
+        made = Examples([found], always(removed=1.0, shortest=300, single=0.5))
+        question = fold("沙湖大橋全長多少米?")
+        left = {
+            one.passage
+            for number in range(40)
+            for one in made.epoch(number)
+            if one.question == question and not one.spans
+        }
+        whole = fold(PAGES[0][PAGES[0].index("大橋於") :])
+        assert whole in left
+        assert len(left) == 2
+        (single,) = left - {whole}
+        assert single in {whole[a:b] for a, b in sentences(whole)}
 
     def test_what_is_retrieved_shares_words_and_not_the_answer(self, found):
         made = Examples([found], always(retrieved=1.0)).epoch(0)
@@ -286,6 +308,9 @@ class TestExamples:
         (one,) = Examples([given], always()).epoch(0)
         assert (one.spans, one.relevant) == ((), True)
         assert "白马镇" in one.passage
+        (alone,) = Examples([given], always(single=1.0)).epoch(0)
+        assert alone.passage in {PAGES[1][a:b] for a, b in sentences(PAGES[1])}
+        assert len(alone.passage) < len(one.passage)
 
     def test_terse_answers_teach_no_bounds_and_fewer_are_read(self):
         body = PAGES[1]

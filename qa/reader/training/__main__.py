@@ -32,6 +32,9 @@ from qa.reader.training.settings import Settings
 
 _IGNORED = -1.0
 _CHECKPOINT_SECONDS = 300
+_CPU = Path("/proc/cpuinfo")
+_AMX = _CPU.exists() and "amx_bf16" in _CPU.read_text("utf-8")
+"""Without it a step in bf16 takes more than twice as long as one in float32."""
 
 
 def main() -> None:
@@ -169,7 +172,7 @@ class _Run:
         ids, mask, allowed, targets, bounds, verdicts = _tensors(batch)
         blanked = (torch.rand(ids.shape) < self._settings.blanked) & (ids > UNKNOWN)
         ids = ids.masked_fill(blanked, UNKNOWN)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_AMX):
             span, verdict = self.network(ids, mask)
         span, verdict = span.float(), verdict.float()
         losses = []

@@ -151,6 +151,8 @@ class Examples:
             return None
         low, high = inside[0], inside[-1]
         longest = chance.randint(self._settings.shortest, self._settings.longest)
+        if self._single(chance):
+            longest = 0
         if cut[high][1] - cut[low][0] > 2 * self._settings.longest:
             return None
         while True:
@@ -166,10 +168,10 @@ class Examples:
     def _unanswered(self, asked: Asked, chance: random.Random) -> Example:
         """A question that its text does not answer, beside the passage that looks nearest."""
         passages = list(_cut(self._sentences[asked.text], self._settings.longest))
-        body = self._texts[asked.text].body
-        terms = content_bigrams(asked.question)
-        best = max(passages, key=lambda span: sum(t in body[slice(*span)] for t in terms))
+        best = self._nearest(asked.question, asked.text, passages)
         span = best if chance.random() < 0.7 else chance.choice(passages)
+        if self._single(chance):
+            span = self._nearest_sentence(asked.question, asked.text, span)
         return self._example(asked.question, asked.text, span, (), chance, relevant=True)
 
     def _removed(self, asked: Asked, window: Span, chance: random.Random) -> Iterator[Example]:
@@ -178,14 +180,16 @@ class Examples:
         answers = [squeeze(body[start:end]) for start, end in asked.spans]
         around = [s for s in self._sentences[asked.text] if s[0] >= window[0] and s[1] <= window[1]]
         kept = [
-            body[start:end]
+            (start, end)
             for start, end in around
             if _apart([(start, end)], asked.spans)
             and not any(answer in squeeze(body[start:end]) for answer in answers)
         ]
+        if kept and self._single(chance):
+            kept = [self._nearest(asked.question, asked.text, kept)]
         if kept:
-            above = self._above(asked.text, chance)
-            yield Example(asked.question, above, "".join(kept), (), relevant=True)
+            above, passage = self._above(asked.text, chance), "".join(body[a:b] for a, b in kept)
+            yield Example(asked.question, above, passage, (), relevant=True)
 
     def _other_year(
         self, asked: Asked, body: str, window: Span, chance: random.Random
@@ -234,7 +238,25 @@ class Examples:
             apart = number != asked.text or _apart([(start, end)], asked.spans)
             if apart and not any(answer in passage for answer in answers):
                 near.append((number, (start, end)))
-        return chance.choice(near[:_NEAREST]) if near else None
+        if not near:
+            return None
+        number, span = chance.choice(near[:_NEAREST])
+        if self._single(chance):
+            span = self._nearest_sentence(asked.question, number, span)
+        return number, span
+
+    def _single(self, chance: random.Random) -> bool:
+        return chance.random() < self._settings.single
+
+    def _nearest_sentence(self, question: str, number: int, within: Span) -> Span:
+        start, end = within
+        inside = [(a, b) for a, b in self._sentences[number] if start <= a and b <= end]
+        return self._nearest(question, number, inside)
+
+    def _nearest(self, question: str, number: int, stretches: Sequence[Span]) -> Span:
+        """The stretch of a text that has most of the question's bigrams."""
+        body, terms = self._texts[number].body, content_bigrams(question)
+        return max(stretches, key=lambda span: sum(t in body[slice(*span)] for t in terms))
 
 
 def _cut(cut: Sequence[Span], longest: int) -> Iterator[Span]:

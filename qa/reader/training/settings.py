@@ -20,6 +20,8 @@ class Settings:
         dropout: Share of the values that each layer adds, set to 0.
         blanked: Share of the tokens that are shown as unknown.
         shortest, longest: Characters of a passage, drawn evenly; a sentence is never cut.
+        single: Share of the passages that are one sentence: the sentence that answers is read
+            alone, too.
         titled: Share of the pairs that show the article's title.
         joined: Share of the questions that are asked together with another of the passage.
         retrieved: Share with a passage of another text that has the question's bigrams.
@@ -47,6 +49,7 @@ class Settings:
     blanked: float = 0.06
     shortest: int = 80
     longest: int = 320
+    single: float = 0.3
     titled: float = 0.5
     joined: float = 0.05
     retrieved: float = 0.4
