@@ -1,5 +1,6 @@
 """How the reader is made: sets read, pairs made of them, a run stopped and gone on with."""
 
+import copy
 import gzip
 import json
 import re
@@ -326,8 +327,20 @@ class TestExamples:
         assert {o.above for o in Examples([found], always()).epoch(0)} == {""}
 
 
+@pytest.fixture(scope="module")
+def read_once(weights):
+    """The default model is read from its file once; each time that it is asked for, a copy."""
+    from qa.reader import weights as reader_weights
+
+    model, origin = reader_weights.base()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader_weights, "base", lambda: (copy.deepcopy(model), origin))
+        yield
+
+
+@pytest.mark.usefixtures("read_once")
 def test_a_run_that_was_stopped_goes_on_and_its_weights_can_be_loaded(
-    weights, tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, capsys
 ):
     """Of the real network over a tiny set: what is asserted is the way, not the result."""
     import torch
@@ -386,7 +399,8 @@ def test_a_run_that_was_stopped_goes_on_and_its_weights_can_be_loaded(
     assert len(fresh.transformer.embeddings.word_embeddings.weight) == 500
 
 
-def test_the_mean_of_two_readers_lies_between_them(weights, tmp_path, monkeypatch, capsys):
+@pytest.mark.usefixtures("read_once")
+def test_the_mean_of_two_readers_lies_between_them(tmp_path, monkeypatch, capsys):
     import torch
 
     from qa.reader import prepared
