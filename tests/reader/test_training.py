@@ -310,8 +310,7 @@ class TestExamples:
         assert (one.spans, one.relevant) == ((), True)
         assert "白马镇" in one.passage
         (alone,) = Examples([given], always(single=1.0)).epoch(0)
-        assert alone.passage in {PAGES[1][a:b] for a, b in sentences(PAGES[1])}
-        assert len(alone.passage) < len(one.passage)
+        assert alone.passage == "白马镇有五座桥。"
 
     def test_terse_answers_teach_no_bounds_and_fewer_are_read(self):
         body = PAGES[1]

@@ -150,16 +150,15 @@ class Examples:
         if not inside:
             return None
         low, high = inside[0], inside[-1]
-        longest = chance.randint(self._settings.shortest, self._settings.longest)
-        if self._single(chance):
-            longest = 0
-        if cut[high][1] - cut[low][0] > 2 * self._settings.longest:
+        shortest, longest = self._settings.shortest, self._settings.longest
+        most = 0 if self._single(chance) else chance.randint(shortest, longest)
+        if cut[high][1] - cut[low][0] > 2 * longest:
             return None
         while True:
             grown = [
                 (a, b)
                 for a, b in ((low - 1, high), (low, high + 1))
-                if a >= 0 and b < len(cut) and cut[b][1] - cut[a][0] <= longest
+                if a >= 0 and b < len(cut) and cut[b][1] - cut[a][0] <= most
             ]
             if not grown:
                 return cut[low][0], cut[high][1]
